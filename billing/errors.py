@@ -1,0 +1,33 @@
+"""What can go wrong in billing, grouped by what the caller can do about it.
+
+BillingError
++- Unavailable         try again: a store or provider did not answer
++- ProviderRefused     give up: the provider understood and said no
++- BadEvent            tell the sender: the event is not authentic or not an event
++- UnknownPlan         tell the client: there is no such plan to buy
++- CatalogConflict     wake the operator: the configuration contradicts what was sold
+"""
+
+
+class BillingError(Exception):
+    """Every error that billing raises on purpose."""
+
+
+class UnavailableError(BillingError):
+    """A store or provider did not answer in time; the same call may be made again."""
+
+
+class ProviderRefusedError(BillingError):
+    """The provider answered and refused; the same call would be refused again."""
+
+
+class BadEventError(BillingError):
+    """A webhook's signature or body is not what its provider sends."""
+
+
+class UnknownPlanError(BillingError):
+    """No plan of that id is for sale."""
+
+
+class CatalogConflictError(BillingError):
+    """A published plan version was changed; the message says what to do."""

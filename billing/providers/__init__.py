@@ -1,0 +1,1 @@
+"""Payment providers: one file each, all behind `billing.ports.Provider`."""

@@ -1,0 +1,1 @@
+"""Events of payment providers: `endpoint` verifies and stores, `inbox` keeps, `worker` applies."""
