@@ -1,0 +1,44 @@
+"""What is for sale, and what was ever sold."""
+
+from collections.abc import Iterable, Mapping
+
+from billing.errors import UnknownPlanError
+from billing.model import Plan
+
+
+class Catalog:
+    """Plans by id and by price.
+
+    `for_sale` is today's configuration; `published` adds every older version, so that
+    an old subscriber's price still finds the plan that was bought.
+    """
+
+    def __init__(self, for_sale: Iterable[Plan], published: Iterable[Plan] = ()) -> None:
+        self._for_sale = {plan.id: plan for plan in for_sale}
+        plans = [*published, *self._for_sale.values()]
+        self._by_price = {plan.psp_price_id: plan for plan in plans}
+
+    @property
+    def for_sale(self) -> tuple[Plan, ...]:
+        """Return the plans on sale, in the order of the configuration."""
+        return tuple(self._for_sale.values())
+
+    @property
+    def by_price(self) -> Mapping[str, Plan]:
+        """Return every published plan version by the provider's price id."""
+        return self._by_price
+
+    def get(self, plan_id: str) -> Plan:
+        """Return the plan on sale under the id.
+
+        Raises:
+            UnknownPlanError: no such plan is for sale.
+        """
+        try:
+            return self._for_sale[plan_id]
+        except KeyError:
+            raise UnknownPlanError(f"no plan {plan_id!r} is for sale") from None
+
+    def unlocking(self, app_id: str, feature: str) -> tuple[Plan, ...]:
+        """Return the plans on sale that give the feature of the app."""
+        return tuple(p for p in self._for_sale.values() if p.unlocks(app_id, feature))

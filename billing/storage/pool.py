@@ -1,0 +1,103 @@
+"""The door to Postgres: a bounded pool, time-outs of ours, and errors translated once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from billing.errors import UnavailableError
+
+Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+# No statement of ours runs longer in health; a hung server must not hold a visitor.
+COMMAND_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 5.0
+
+# "Try again" in SQLSTATE: connection lost (08), resources (53), shutdown (57P), and the
+# two conflicts that Postgres resolves by ending one side (40).
+_TRANSIENT = ("08", "53", "57P", "40")
+
+
+class Database:
+    """A pool of connections. Every error that a later try may cure is `UnavailableError`."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, size: int) -> "Database":
+        """Connect with at most `size` connections.
+
+        Raises:
+            UnavailableError: nothing answered at `url` within `CONNECT_TIMEOUT_S`.
+        """
+        with _translated():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=size,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                init=_prepare,
+            )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Close every connection, by force where one does not answer."""
+        try:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, waiting at most `ACQUIRE_TIMEOUT_S` for a free one."""
+        with _translated():
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction, committed at the end."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def locked(self, name: str) -> AsyncIterator[Connection]:
+        """Lend a connection that alone in the world holds the advisory lock `name`.
+
+        The lock belongs to the connection: if that is cut, the lock is free and the
+        holder's next statement fails, so a holder that lost its lock cannot write.
+        """
+        async with self.connection() as connection:
+            await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
+            try:
+                yield connection
+            finally:
+                if not connection.is_closed():
+                    await connection.execute(
+                        "select pg_advisory_unlock(hashtextextended($1, 0))", name
+                    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "").startswith(_TRANSIENT):
+            raise UnavailableError(f"Postgres: {error}") from error
+        raise
+    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+        raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+    )
