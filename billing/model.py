@@ -152,7 +152,6 @@ class CheckoutOrder:
     plan: Plan
     success_url: str
     cancel_url: str
-    expires_at: datetime
     idempotency_key: str
     psp_customer_id: str | None
 

@@ -49,11 +49,11 @@ class Provider(Protocol):
         """Return the subscription as it is now."""
         ...
 
-    async def cancel_at_period_end(self, psp_sub_id: str, *, idempotency_key: str) -> None:
+    async def cancel_at_period_end(self, psp_sub_id: str) -> None:
         """Stop renewing; what is paid stays paid until its period ends."""
         ...
 
-    async def resume(self, psp_sub_id: str, *, idempotency_key: str) -> None:
+    async def resume(self, psp_sub_id: str) -> None:
         """Take back a cancellation at period end."""
         ...
 

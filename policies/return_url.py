@@ -24,13 +24,15 @@ class ReturnTarget:
     """A page of ours. `target` is path and query as received, always beginning with one `/`.
 
     `feature` is what the route asked for, so that checkout can offer the plans which
-    unlock it. `nonce` binds the target to one browser (its flow cookie) or is empty.
+    unlock it. `client_id` is whom the gateway saw there, or empty; `nonce` binds the
+    target to one browser (its flow cookie), or is empty.
     """
 
     host: str
     target: str
     app_id: str
     feature: str
+    client_id: str = ""
     nonce: str = ""
 
 
@@ -72,9 +74,9 @@ def verify_target(text: str, key: bytes, now: datetime) -> ReturnTarget | BadTar
 
 
 def is_local_path(target: str) -> bool:
-    """Tell whether a browser that is given `target` as Location stays on its host.
+    r"""Tell whether a browser that is given `target` as Location stays on its host.
 
-    Browsers read `//` and `/\\` as the start of another host, and drop control bytes
+    Browsers read `//` and `/\` as the start of another host, and drop control bytes
     before they look.
     """
     return (

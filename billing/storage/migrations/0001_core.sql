@@ -102,7 +102,6 @@ create table checkout_intents (
     return_host     text not null,
     return_to       text not null,
     created_at      timestamptz not null,
-    expires_at      timestamptz not null,
     foreign key (plan, version) references plans (id, version)
 );
 -- One open checkout for a client and plan: a second click finds the first one's session.

@@ -1,0 +1,285 @@
+"""Lock, fetch, compare, set: the one way in which a provider's word becomes state.
+
+The webhook worker, the return page, and every later caller come here. An event or a
+query string is only a hint about which object to read again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from billing.catalog import Catalog
+from billing.model import Cause, CheckoutState, ProviderCheckout, ProviderSubscription
+from billing.ports import Changed, Clock, Provider
+from billing.storage import audit, checkouts, clients, grants, payments, subscriptions
+from billing.storage.pool import Connection, Database
+from billing.transitions import GrantFact, Known, Observed, grants_of, observe, order_grants
+
+
+class Applied(StrEnum):
+    """What came of reading an object again."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    FOREIGN = "foreign"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`client_id` is whose facts are now current; None where the object is not ours."""
+
+    applied: Applied
+    client_id: str | None = None
+    detail: str = ""
+
+
+class Applier:
+    """Applies the provider's current objects. Safe to call from anywhere, any number of times."""
+
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        catalog: Catalog,
+        clock: Clock,
+        changed: Changed,
+        slack: timedelta,
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._catalog = catalog
+        self._clock = clock
+        self._changed = changed
+        self._slack = slack
+
+    async def apply_subscription(self, psp_sub_id: str, cause: Cause) -> Result:
+        """Make our rows say what the provider says of the subscription now.
+
+        The lock is taken before the fetch: two workers that fetched first could write
+        in the wrong order, and the older answer would stay (firestore-stripe#119).
+
+        Raises:
+            UnavailableError: try again; nothing was written.
+            ProviderRefusedError: the provider has no such subscription.
+        """
+        lock = f"{self._provider.name}:{psp_sub_id}"
+        async with self._database.locked(lock) as connection:
+            seq = await subscriptions.next_observation(connection)
+            subscription = await self._provider.fetch_subscription(psp_sub_id)
+            observed_at = self._clock()
+            async with connection.transaction():
+                result, version = await self._write(
+                    connection, subscription, seq, observed_at, cause
+                )
+        if result.client_id is not None and version is not None:
+            await self._changed(result.client_id, version)
+        return result
+
+    async def apply_checkout(self, psp_session_id: str, cause: Cause) -> Result:
+        """Read a hosted checkout again and grant what it paid for; grants nothing unpaid."""
+        checkout = await self._provider.fetch_checkout(psp_session_id)
+        client_id = await self._client_of(checkout)
+        if client_id is None:
+            return Result(Applied.FOREIGN, detail="no checkout of ours")
+        if checkout.state is CheckoutState.OPEN or checkout.state is CheckoutState.SETTLING:
+            return Result(Applied.WAITING, client_id, checkout.state.value)
+        if checkout.state is CheckoutState.EXPIRED:
+            async with self._database.transaction() as connection:
+                await self._close_intent(connection, checkout, "expired")
+            return Result(Applied.CHANGED, client_id, "expired")
+        if checkout.psp_sub_id is not None:
+            result = await self.apply_subscription(checkout.psp_sub_id, cause)
+            async with self._database.transaction() as connection:
+                await self._close_intent(connection, checkout, "completed")
+            return result
+        return await self._apply_order(checkout, client_id, cause)
+
+    async def _client_of(self, checkout: ProviderCheckout) -> str | None:
+        """Return the client for whom we opened the checkout; only our own row can tell."""
+        async with self._database.connection() as connection:
+            return await checkouts.find_client(
+                connection,
+                self._provider.name,
+                checkout.psp_session_id,
+                livemode=checkout.livemode,
+            )
+
+    async def _apply_order(
+        self, checkout: ProviderCheckout, client_id: str, cause: Cause
+    ) -> Result:
+        plans = [
+            plan
+            for price in checkout.psp_price_ids
+            if (plan := self._catalog.by_price.get(price)) is not None
+        ]
+        async with self._database.transaction() as connection:
+            first = await self._close_intent(connection, checkout, "completed")
+            if not first:
+                return Result(Applied.STALE, client_id, "applied before")
+            now = self._clock()
+            facts = [g for p in plans for g in order_grants(p, checkout.psp_session_id, now)]
+            await grants.save_grants(connection, client_id, facts, cause.actor)
+            await self._note_money(connection, client_id, checkout, facts, cause)
+            version = await grants.bump_version(connection, client_id)
+        await self._changed(client_id, version)
+        return Result(Applied.CHANGED, client_id)
+
+    async def _note_money(
+        self,
+        connection: Connection,
+        client_id: str,
+        checkout: ProviderCheckout,
+        facts: list[GrantFact],
+        cause: Cause,
+    ) -> None:
+        name, livemode = self._provider.name, checkout.livemode
+        if checkout.payment is not None:
+            await payments.save_payment(
+                connection, client_id, checkout.payment, name, livemode=livemode
+            )
+        if checkout.psp_customer_id is not None:
+            await clients.link_customer(
+                connection, name, checkout.psp_customer_id, client_id, livemode=livemode
+            )
+        await audit.write_audit(
+            connection, "order.paid", client_id, cause, after={"grants": _told(facts)}
+        )
+
+    async def _close_intent(
+        self, connection: Connection, checkout: ProviderCheckout, state: str
+    ) -> bool:
+        return await checkouts.close_intent(
+            connection,
+            self._provider.name,
+            checkout.psp_session_id,
+            state,
+            livemode=checkout.livemode,
+        )
+
+    async def _write(
+        self,
+        connection: Connection,
+        subscription: ProviderSubscription,
+        seq: int,
+        observed_at: datetime,
+        cause: Cause,
+    ) -> tuple[Result, int | None]:
+        name, livemode = self._provider.name, subscription.livemode
+        row = await subscriptions.find_known(
+            connection, name, subscription.psp_sub_id, livemode=livemode
+        )
+        client_id = row[0] if row else await self._find_client(connection, subscription)
+        if client_id is None:
+            return Result(Applied.FOREIGN, detail="no client of ours"), None
+        known = row[1] if row else None
+        observed = observe(subscription, known, observed_at)
+        saved = await subscriptions.save_subscription(
+            connection,
+            name,
+            client_id,
+            subscription,
+            observed,
+            seq=seq,
+            observed_at=observed_at,
+            cause=cause,
+        )
+        if saved is None:
+            return Result(Applied.STALE, client_id), None
+        facts = grants_of(subscription, observed, self._catalog.by_price, self._slack)
+        moved = await self._save_grants(connection, client_id, saved, subscription, facts, cause)
+        await self._save_money(connection, client_id, saved, subscription)
+        if not moved and known is not None and known.status is observed.status:
+            return Result(Applied.UNCHANGED, client_id), None
+        await _audit(connection, client_id, subscription, known, observed, facts, cause)
+        version = await grants.bump_version(connection, client_id)
+        return Result(Applied.CHANGED, client_id), version
+
+    async def _find_client(
+        self, connection: Connection, subscription: ProviderSubscription
+    ) -> str | None:
+        found = await clients.find_client_by_customer(
+            connection,
+            self._provider.name,
+            subscription.psp_customer_id,
+            livemode=subscription.livemode,
+        )
+        if found is not None or subscription.client_ref is None:
+            return found
+        known = await clients.find_external_id(connection, subscription.client_ref)
+        return subscription.client_ref if known is not None else None
+
+    async def _save_grants(
+        self,
+        connection: Connection,
+        client_id: str,
+        subscription_id: str,
+        subscription: ProviderSubscription,
+        facts: list[GrantFact],
+        cause: Cause,
+    ) -> bool:
+        unknown = [
+            item.psp_item_id
+            for item in subscription.items
+            if item.psp_price_id not in self._catalog.by_price
+        ]
+        await grants.revoke_item_grants(connection, subscription_id, facts, unknown, self._clock())
+        await subscriptions.save_items(connection, subscription_id, subscription, self._catalog)
+        saved = await grants.save_grants(connection, client_id, facts, cause.actor)
+        return ended or saved
+
+    async def _save_money(
+        self,
+        connection: Connection,
+        client_id: str,
+        subscription_id: str,
+        subscription: ProviderSubscription,
+    ) -> None:
+        name, livemode = self._provider.name, subscription.livemode
+        await clients.link_customer(
+            connection, name, subscription.psp_customer_id, client_id, livemode=livemode
+        )
+        if subscription.payment is not None:
+            await payments.save_payment(
+                connection,
+                client_id,
+                subscription.payment,
+                name,
+                livemode=livemode,
+                subscription_id=subscription_id,
+            )
+
+
+async def _audit(
+    connection: Connection,
+    client_id: str,
+    subscription: ProviderSubscription,
+    known: Known | None,
+    observed: Observed,
+    facts: list[GrantFact],
+    cause: Cause,
+) -> None:
+    await audit.write_audit(
+        connection,
+        "subscription.observed",
+        client_id,
+        cause,
+        before={"status": known.status.value} if known else None,
+        after={
+            "subscription": subscription.psp_sub_id,
+            "status": observed.status.value,
+            "raw_status": subscription.raw_status,
+            "verified": observed.verified,
+            "source": cause.source.value,
+            "grants": _told(facts),
+        },
+    )
+
+
+def _told(facts: list[GrantFact]) -> list[str]:
+    return [
+        f"{fact.app_id}/{fact.feature} until "
+        f"{fact.until_at.isoformat() if fact.until_at else 'for ever'}"
+        for fact in facts
+    ]

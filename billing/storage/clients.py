@@ -1,0 +1,68 @@
+"""Clients, and the customers under which providers know them."""
+
+from billing.storage.pool import Connection
+
+
+async def get_or_create_client(connection: Connection, external_id: str) -> str:
+    """Return the id of the client named `external_id`, who is new if never seen before."""
+    found = await connection.fetchval(
+        "select id::text from clients where external_id = $1", external_id
+    )
+    if found is None:
+        await connection.execute(
+            "insert into clients (external_id) values ($1) on conflict do nothing", external_id
+        )
+        found = await connection.fetchval(
+            "select id::text from clients where external_id = $1", external_id
+        )
+    return str(found)
+
+
+async def find_external_id(connection: Connection, client_id: str) -> str | None:
+    """Return the name under which the client's own world knows it."""
+    name: str | None = await connection.fetchval(
+        "select external_id from clients where id::text = $1", client_id
+    )
+    return name
+
+
+async def find_client_by_customer(
+    connection: Connection, psp: str, psp_customer_id: str, *, livemode: bool
+) -> str | None:
+    """Return the client who is this customer of the provider."""
+    found: str | None = await connection.fetchval(
+        "select client_id::text from psp_customers"
+        " where psp = $1 and livemode = $2 and psp_id = $3",
+        psp,
+        livemode,
+        psp_customer_id,
+    )
+    return found
+
+
+async def find_customer(
+    connection: Connection, psp: str, client_id: str, *, livemode: bool
+) -> str | None:
+    """Return a customer id of the client at the provider."""
+    found: str | None = await connection.fetchval(
+        "select psp_id from psp_customers"
+        " where psp = $1 and livemode = $2 and client_id = $3::text::uuid order by psp_id limit 1",
+        psp,
+        livemode,
+        client_id,
+    )
+    return found
+
+
+async def link_customer(
+    connection: Connection, psp: str, psp_customer_id: str, client_id: str, *, livemode: bool
+) -> None:
+    """Note that the customer is this client; a customer once linked stays with its client."""
+    await connection.execute(
+        "insert into psp_customers (psp, livemode, psp_id, client_id)"
+        " values ($1, $2, $3, $4::text::uuid) on conflict do nothing",
+        psp,
+        livemode,
+        psp_customer_id,
+        client_id,
+    )
