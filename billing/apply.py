@@ -224,7 +224,9 @@ class Applier:
             for item in subscription.items
             if item.psp_price_id not in self._catalog.by_price
         ]
-        await grants.revoke_item_grants(connection, subscription_id, facts, unknown, self._clock())
+        ended = await grants.revoke_item_grants(
+            connection, subscription_id, facts, unknown, self._clock()
+        )
         await subscriptions.save_items(connection, subscription_id, subscription, self._catalog)
         saved = await grants.save_grants(connection, client_id, facts, cause.actor)
         return ended or saved
