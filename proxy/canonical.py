@@ -1,0 +1,122 @@
+"""One canonical request: host, path and method are read once, then matched and forwarded.
+
+What two parsers could read differently is refused, so that the path we decide on is
+the path that the app sees (proxies that decided on another one: Envoy CVE-2021-29492,
+Oathkeeper CVE-2026-33494, Traefik CVE-2025-66490). Grammar: RFC 3986 sections 2 and 3,
+RFC 9112 section 3.2.
+"""
+
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")
+_HOST = re.compile(r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)\.?(?::([0-9]{1,5}))?")
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,=:@/%]*")
+# Browsers send these raw in a query (WHATWG URL, query percent-encode set); RFC 3986
+# would have them encoded. Nothing is ever matched on a query.
+_QUERY = re.compile(r"[!$-;=?-~]*")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+# Escapes that some servers decode into a separator, once or twice, and others do not.
+_AMBIGUOUS = re.compile(r"%(2f|5c|00|252f|255c|252e|2500)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalRequest:
+    """`path` is what is forwarded; `text` is the same path decoded, which routes match.
+
+    `query` is None when there is no `?`. `host` has no port and no trailing dot.
+    """
+
+    method: str
+    host: str
+    path: str
+    text: str
+    query: str | None
+
+    @property
+    def target(self) -> str:
+        """Return path and query in origin form."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The request is not one that everybody reads alike; `why` goes to the client."""
+
+    why: str
+
+
+def parse_request(
+    method: str, target: str, hosts: Sequence[str], url_limit_bytes: int
+) -> CanonicalRequest | Rejected:
+    """Read method, request target and Host header fields as they came over the wire."""
+    if not _TOKEN.fullmatch(method) or method in {"CONNECT", "TRACE"}:
+        return Rejected("method not supported")
+    if len(hosts) != 1:
+        return Rejected("exactly one Host is needed")
+    host = parse_host(hosts[0])
+    if host is None:
+        return Rejected("bad Host")
+    if len(target) > url_limit_bytes:
+        return Rejected("target too long")
+    origin_form = _to_origin_form(target, host)
+    if origin_form is None:
+        return Rejected("target and Host disagree")
+    raw_path, mark, query = origin_form.partition("?")
+    if not _QUERY.fullmatch(query):
+        return Rejected("bad character in query")
+    path = parse_path(raw_path)
+    if isinstance(path, Rejected):
+        return path
+    text = unquote_to_bytes(path).decode()
+    return CanonicalRequest(method, host, path, text, query if mark else None)
+
+
+def parse_host(value: str) -> str | None:
+    """Return the lower-case host name of a Host field, without port; None if it is none."""
+    match = _HOST.fullmatch(value.lower())
+    if match is None or ".." in match[1]:
+        return None
+    if match[2] is not None and int(match[2]) > 65535:
+        return None
+    return match[1]
+
+
+def parse_path(raw: str) -> str | Rejected:
+    """Return the path with escapes in their one normal form (RFC 3986, section 6.2.2)."""
+    if not _PATH.fullmatch(raw):
+        return Rejected("bad character in path")
+    if len(_ESCAPE.findall(raw)) != raw.count("%"):
+        return Rejected("bad escape in path")
+    if _AMBIGUOUS.search(raw):
+        return Rejected("ambiguous escape in path")
+    path = _ESCAPE.sub(_normal_escape, raw)
+    if "//" in path:
+        return Rejected("empty segment in path")
+    if any(segment in {".", ".."} for segment in path.split("/")):
+        return Rejected("dot segment in path")
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return Rejected("path is not UTF-8")
+    return path
+
+
+def _normal_escape(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else f"%{match[1].upper()}"
+
+
+def _to_origin_form(target: str, host: str) -> str | None:
+    """Return path and query; an absolute target has to name the same host."""
+    if target.startswith("/"):
+        return target
+    for scheme in ("http://", "https://"):
+        if target.lower().startswith(scheme):
+            authority, slash, rest = target[len(scheme) :].partition("/")
+            return f"/{rest}" if slash and parse_host(authority) == host else None
+    return None

@@ -1,0 +1,66 @@
+"""Who asks: a bearer token if there is one, else the session cookie of this host."""
+
+from dataclasses import dataclass
+
+from multidict import CIMultiDictProxy
+
+from policies.identity import Anonymous, BadCredential, Client, Identity
+from proxy.headers import read_cookies
+from proxy.ports import Clients, Sessions
+from proxy.tokens import TokenVerifier
+
+# More cookies of our name than this are somebody's experiment.
+_MAX_SESSION_COOKIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """`token_was_ours` asks that the Authorization field be hidden from the app."""
+
+    identity: Identity
+    token_was_ours: bool = False
+
+
+class Identifier:
+    """Identifies clients; a token that is wrong is never taken for no token."""
+
+    def __init__(
+        self, sessions: Sessions, clients: Clients, tokens: TokenVerifier, session_cookie: str
+    ) -> None:
+        self._sessions = sessions
+        self._clients = clients
+        self._tokens = tokens
+        self._session_cookie = session_cookie
+
+    async def identify(self, headers: CIMultiDictProxy[str], host: str) -> Identified:
+        """Return who asks.
+
+        Raises:
+            SessionsUnavailableError: it cannot be known just now.
+        """
+        bearer = _bearer(headers)
+        if isinstance(bearer, BadCredential):
+            return Identified(bearer)
+        if bearer is not None:
+            verified = self._tokens.verify(bearer)
+            if isinstance(verified, BadCredential):
+                return Identified(verified)
+            client_id = await self._clients.get_client(verified.external_id)
+            return Identified(Client(client_id, "token"), token_was_ours=True)
+        cookies = read_cookies(headers, self._session_cookie)[:_MAX_SESSION_COOKIES]
+        for cookie in cookies:
+            found = await self._sessions.find_client(cookie, host)
+            if found is not None:
+                return Identified(Client(found, "session"))
+        return Identified(Anonymous(session_ended=bool(cookies)))
+
+
+def _bearer(headers: CIMultiDictProxy[str]) -> str | BadCredential | None:
+    """Return the bearer token; other schemes are the app's own business."""
+    values = headers.getall("Authorization", ())
+    bearers = [v for v in values if v[:7].lower() == "bearer "]
+    if not bearers:
+        return None
+    if len(values) > 1:
+        return BadCredential("more than one Authorization field")
+    return bearers[0][7:].strip()

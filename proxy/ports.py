@@ -1,0 +1,62 @@
+"""What the request path needs of the world."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from policies.model import Snapshot, Unknown
+
+Clock = Callable[[], datetime]
+"""Returns the present instant, aware and in UTC."""
+
+
+class Facts(Protocol):
+    """What clients hold. No call raises: not knowing is a value."""
+
+    def find(self, client_id: str) -> Snapshot | None:
+        """Return a snapshot that is in memory and fresh, without waiting."""
+        ...
+
+    def find_last_known(self, client_id: str) -> Snapshot | None:
+        """Return the last snapshot seen, however old, unless it is known to be outdated."""
+        ...
+
+    def age_s(self, client_id: str) -> float:
+        """Return the seconds since the client's snapshot was read."""
+        ...
+
+    async def read(self, client_id: str) -> Snapshot | Unknown:
+        """Return the snapshot from the nearest store that has it."""
+        ...
+
+    async def read_truth(self, client_id: str) -> Snapshot | Unknown:
+        """Return the snapshot from the database, whatever caches hold."""
+        ...
+
+
+class SessionsUnavailableError(Exception):
+    """The session store did not answer; whether the visitor is signed in is not known."""
+
+
+class Sessions(Protocol):
+    """Who is signed in with which cookie on which host."""
+
+    async def find_client(self, token: str, host: str) -> str | None:
+        """Return the client of a live session, or None.
+
+        Raises:
+            SessionsUnavailableError: the store did not answer.
+        """
+        ...
+
+
+class Clients(Protocol):
+    """Clients by the name under which an issuer of tokens knows them."""
+
+    async def get_client(self, external_id: str) -> str:
+        """Return the id of the client, who is new if never seen before.
+
+        Raises:
+            SessionsUnavailableError: the store did not answer.
+        """
+        ...

@@ -1,0 +1,69 @@
+"""Bearer tokens: JSON Web Tokens of the issuers in the configuration (RFC 7519, RFC 6750)."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import jwt
+from cachetools import LRUCache
+
+from policies.identity import BadCredential
+from proxy.settings import TokenIssuer
+
+# A verified token is kept this long at most, and never past its own end: checking a
+# signature again costs a hundred times what looking it up does.
+_KEPT_S = 300.0
+_MAX_TOKENS = 10_000
+_MAX_CHARS = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that is good; `external_id` is its subject at the issuer."""
+
+    external_id: str
+
+
+class TokenVerifier:
+    """Verifies tokens by issuer; a token has to expire, and to name its subject."""
+
+    def __init__(self, issuers: Iterable[TokenIssuer], wall_s: Callable[[], float]) -> None:
+        self._issuers = {issuer.issuer: issuer for issuer in issuers}
+        self._wall_s = wall_s
+        self._verified: LRUCache[bytes, tuple[Verified, float]] = LRUCache(_MAX_TOKENS)
+
+    def verify(self, token: str) -> Verified | BadCredential:
+        """Return the token's subject, or why the token is refused."""
+        if len(token) > _MAX_CHARS:
+            return BadCredential("token too long")
+        key = hashlib.sha256(token.encode()).digest()
+        try:
+            found, until_s = self._verified[key]
+        except KeyError:
+            return self._verify(token, key)
+        return found if self._wall_s() < until_s else self._verify(token, key)
+
+    def _verify(self, token: str, key: bytes) -> Verified | BadCredential:
+        try:
+            unverified = jwt.decode(token, options={"verify_signature": False})
+            issuer = self._issuers[unverified["iss"]]
+        except (jwt.InvalidTokenError, KeyError, TypeError):
+            return BadCredential("not a token of a known issuer")
+        try:
+            claims = jwt.decode(
+                token,
+                issuer.key,
+                # The configuration's algorithm, never the token's: see RFC 8725 section 3.1.
+                algorithms=[issuer.algorithm],
+                audience=issuer.audience,
+                issuer=issuer.issuer,
+                options={"require": ["exp", "sub", "aud", "iss"]},
+            )
+        except jwt.ExpiredSignatureError:
+            return BadCredential("token has expired")
+        except jwt.InvalidTokenError as error:
+            return BadCredential(f"token refused: {error}")
+        verified = Verified(str(claims["sub"]))
+        until_s = min(float(claims["exp"]), self._wall_s() + _KEPT_S)
+        self._verified[key] = (verified, until_s)
+        return verified
