@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from billing.apply import Applied, Applier
 from billing.catalog import Catalog
 from billing.errors import ProviderRefusedError
-from billing.model import Cause, CheckoutOrder, CheckoutState, Plan, Source
+from billing.model import (
+    AlreadyHeld,
+    Cause,
+    CheckoutOrder,
+    CheckoutState,
+    Hosted,
+    Plan,
+    Returned,
+    Source,
+    Subscription,
+)
 from billing.ports import Clock, Provider
 from billing.storage import audit, checkouts, clients, subscriptions
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Database
-from billing.storage.subscriptions import SubscriptionRow
 from policies.model import SubscriptionStatus
 
 # A subscription in one of these still is, or may become again, what the client pays for:
@@ -28,36 +37,12 @@ _LIVE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Hosted:
-    """The visitor pays at `url`."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyHeld:
-    """The client has this plan; nothing is to be paid."""
-
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """What came of a visit to the provider, and the page first asked for.
-
-    `state` PAID: the door is open now. SETTLING: the money is on its way. OPEN: the
-    visitor came back without paying. `client_id` is who opened the checkout.
-    """
-
-    state: CheckoutState
-    client_id: str
-    host: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
 class CheckoutUrls:
-    """Where the provider sends the visitor back to; `{CHECKOUT_SESSION_ID}` is the provider's."""
+    """Where the provider sends the visitor back to.
+
+    `{CHECKOUT_SESSION_ID}` in `success` is filled in by the provider; `{intent}` in
+    `cancel` by us, with the id that `find_abandoned` takes.
+    """
 
     success: str
     cancel: str
@@ -81,6 +66,10 @@ class Checkout:
         self._applier = applier
         self._clock = clock
         self._urls = urls
+
+    def plans(self, app_id: str, feature: str) -> tuple[Plan, ...]:
+        """Return the plans on sale that unlock the feature of the app."""
+        return self._catalog.unlocking(app_id, feature)
 
     async def begin(
         self, client_id: str, plan_id: str, *, return_host: str, return_to: str
@@ -128,7 +117,17 @@ class Checkout:
             state = CheckoutState.EXPIRED
         return Returned(state, intent.client_id, intent.return_host, intent.return_to)
 
-    async def subscriptions(self, client_id: str) -> list[SubscriptionRow]:
+    async def find_abandoned(self, intent_id: str) -> Returned | None:
+        """Return where a visitor who left the hosted page came from; None if no such checkout."""
+        async with self._database.connection() as connection:
+            intent = await checkouts.find_intent_by_id(connection, intent_id)
+        if intent is None:
+            return None
+        return Returned(
+            CheckoutState.OPEN, intent.client_id, intent.return_host, intent.return_to
+        )
+
+    async def subscriptions(self, client_id: str) -> list[Subscription]:
         """Return the client's subscriptions, the newest first."""
         async with self._database.connection() as connection:
             return await subscriptions.list_subscriptions(connection, client_id)
@@ -194,7 +193,7 @@ class Checkout:
             client_id=intent.client_id,
             plan=plan,
             success_url=self._urls.success,
-            cancel_url=self._urls.cancel,
+            cancel_url=self._urls.cancel.replace("{intent}", intent.id),
             idempotency_key=intent.idempotency_key,
             psp_customer_id=customer,
         )

@@ -179,3 +179,45 @@ class EventRef:
     def object_ref(self) -> str | None:
         """Return `kind:id`, the form kept in the inbox, or None."""
         return f"{self.object_kind}:{self.object_id}" if self.object_kind else None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription as its client sees it. `until_at` is when it stops opening doors."""
+
+    id: str
+    psp_sub_id: str
+    status: SubscriptionStatus
+    plan_names: tuple[str, ...]
+    plan_ids: tuple[str, ...]
+    until_at: datetime | None
+    cancel_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """The visitor pays at `url`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyHeld:
+    """The client has this plan; nothing is to be paid."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What came of a visit to the provider, and the page first asked for.
+
+    `state` PAID: the door is open now. SETTLING: the money is on its way. OPEN: the
+    visitor came back without paying. `client_id` is who opened the checkout; `target`
+    is a path of `host`, as the gateway itself received it.
+    """
+
+    state: CheckoutState
+    client_id: str
+    host: str
+    target: str

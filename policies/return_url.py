@@ -24,8 +24,9 @@ class ReturnTarget:
     """A page of ours. `target` is path and query as received, always beginning with one `/`.
 
     `feature` is what the route asked for, so that checkout can offer the plans which
-    unlock it. `client_id` is whom the gateway saw there, or empty; `nonce` binds the
-    target to one browser (its flow cookie), or is empty.
+    unlock it. `client_id` is whom the gateway saw there, or empty; `browser` is the
+    fingerprint of the flow cookie that the gateway gave the browser there, or empty: only
+    that browser is ever signed in on the way back (login CSRF).
     """
 
     host: str
@@ -33,7 +34,7 @@ class ReturnTarget:
     app_id: str
     feature: str
     client_id: str = ""
-    nonce: str = ""
+    browser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ def verify_target(text: str, key: bytes, now: datetime) -> ReturnTarget | BadTar
     if facts.pop("exp") <= now.timestamp():
         return BadTarget("expired")
     return ReturnTarget(**facts)
+
+
+def fingerprint(cookie: str) -> str:
+    """Return what may be known of a flow cookie without being able to present it."""
+    return hashlib.sha256(b"flow\0" + cookie.encode()).hexdigest()
 
 
 def is_local_path(target: str) -> bool:

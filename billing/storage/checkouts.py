@@ -133,5 +133,14 @@ async def find_intent(
     return _intent(row) if row else None
 
 
+async def find_intent_by_id(connection: Connection, intent_id: str) -> Intent | None:
+    """Return the intent; None too if `intent_id` is no id at all."""
+    row = await connection.fetchrow(
+        f"select {_COLUMNS} from checkout_intents where id::text = $1",  # noqa: S608 - our own
+        intent_id,
+    )
+    return _intent(row) if row else None
+
+
 def _intent(row: asyncpg.Record) -> Intent:
     return Intent(**dict(row))

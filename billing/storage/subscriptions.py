@@ -1,26 +1,12 @@
 """Subscriptions and their items: the facts, as last read from the provider."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from billing.catalog import Catalog
-from billing.model import Cause, ProviderSubscription
+from billing.model import Cause, ProviderSubscription, Subscription
 from billing.storage.pool import Connection
 from billing.transitions import Known, Observed
 from policies.model import SubscriptionStatus
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionRow:
-    """A subscription as its client sees it. `until_at` is when it stops opening doors."""
-
-    id: str
-    psp_sub_id: str
-    status: SubscriptionStatus
-    plan_names: tuple[str, ...]
-    plan_ids: tuple[str, ...]
-    until_at: datetime | None
-    cancel_at: datetime | None
 
 
 async def next_observation(connection: Connection) -> int:
@@ -143,7 +129,7 @@ async def save_items(
     )
 
 
-async def list_subscriptions(connection: Connection, client_id: str) -> list[SubscriptionRow]:
+async def list_subscriptions(connection: Connection, client_id: str) -> list[Subscription]:
     """Return the client's subscriptions, the newest first."""
     rows = await connection.fetch(
         """
@@ -162,7 +148,7 @@ async def list_subscriptions(connection: Connection, client_id: str) -> list[Sub
         client_id,
     )
     return [
-        SubscriptionRow(
+        Subscription(
             id=row["id"],
             psp_sub_id=row["psp_sub_id"],
             status=SubscriptionStatus(row["status"]),

@@ -1,0 +1,94 @@
+"""What a refusal can be about: the stable types of our problem documents (RFC 9457)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One type of problem. `name` ends its type URI; `meaning` is read by whoever follows it."""
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+
+
+BAD_REQUEST = Problem(
+    "bad-request",
+    400,
+    "Bad request",
+    "The request can be read in more than one way, or breaks the grammar of HTTP."
+    " The detail says which part.",
+)
+NOT_SIGNED_IN = Problem(
+    "not-signed-in",
+    401,
+    "Sign-in required",
+    "Nobody is signed in. Send a bearer token, or open checkout_url in a browser.",
+)
+BAD_CREDENTIAL = Problem(
+    "bad-credential",
+    401,
+    "Credential refused",
+    "The bearer token is malformed, expired, or not from an issuer of this gateway."
+    " It was not treated as absent.",
+)
+PAYMENT_REQUIRED = Problem(
+    "payment-required",
+    402,
+    "Payment required",
+    "The client is known and does not hold what this route needs. Open checkout_url in a"
+    " browser to buy it; the next request after that passes.",
+)
+FORBIDDEN = Problem(
+    "forbidden",
+    403,
+    "Forbidden",
+    "The client is barred from this app, or the request came from a foreign page."
+    " Paying does not help; ask the operator, and name the decision_id.",
+)
+NOT_FOUND = Problem(
+    "not-found",
+    404,
+    "Not found",
+    "No app at this host has a route for this path and method.",
+)
+EXPECTATION_FAILED = Problem(
+    "expectation-failed",
+    417,
+    "Expectation failed",
+    "The only expectation that is understood is 100-continue.",
+)
+BAD_UPSTREAM = Problem(
+    "bad-upstream",
+    502,
+    "The app did not answer properly",
+    "The request was allowed, but the app behind the gateway could not be reached or"
+    " broke off. Try again; if it stays, ask the app's operator.",
+)
+UNAVAILABLE = Problem(
+    "unavailable",
+    503,
+    "Cannot be decided just now",
+    "What the client has paid for could not be looked up. That is our trouble, not a"
+    " refusal: try again after the given seconds.",
+)
+UPSTREAM_TIMEOUT = Problem(
+    "upstream-timeout",
+    504,
+    "The app did not answer in time",
+    "The request was allowed, but the app behind the gateway stayed silent for too long.",
+)
+
+ALL = (
+    BAD_REQUEST,
+    NOT_SIGNED_IN,
+    BAD_CREDENTIAL,
+    PAYMENT_REQUIRED,
+    FORBIDDEN,
+    NOT_FOUND,
+    EXPECTATION_FAILED,
+    BAD_UPSTREAM,
+    UNAVAILABLE,
+    UPSTREAM_TIMEOUT,
+)
