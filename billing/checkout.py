@@ -18,7 +18,7 @@ from billing.model import (
     Subscription,
 )
 from billing.ports import Clock, Provider
-from billing.storage import audit, checkouts, clients, subscriptions
+from billing.storage import audit, checkouts, clients, grants, subscriptions
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Database
 from policies.model import SubscriptionStatus
@@ -123,9 +123,7 @@ class Checkout:
             intent = await checkouts.find_intent_by_id(connection, intent_id)
         if intent is None:
             return None
-        return Returned(
-            CheckoutState.OPEN, intent.client_id, intent.return_host, intent.return_to
-        )
+        return Returned(CheckoutState.OPEN, intent.client_id, intent.return_host, intent.return_to)
 
     async def subscriptions(self, client_id: str) -> list[Subscription]:
         """Return the client's subscriptions, the newest first."""
@@ -166,7 +164,10 @@ class Checkout:
 
     async def _holds(self, client_id: str, plan: Plan) -> bool:
         rows = await self.subscriptions(client_id)
-        return any(row.status in _LIVE and plan.id in row.plan_ids for row in rows)
+        if any(row.status in _LIVE and plan.id in row.plan_ids for row in rows):
+            return True
+        async with self._database.connection() as connection:
+            return await grants.holds_order(connection, client_id, plan.id)
 
     async def _open(self, client_id: str, plan: Plan, return_host: str, return_to: str) -> Intent:
         async with self._database.transaction() as connection:

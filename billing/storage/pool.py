@@ -4,13 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from billing.errors import UnavailableError
 
-Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+# In quotes: asyncpg's classes take a record type in their stubs only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # No statement of ours runs longer in health; a hung server must not hold a visitor.
 COMMAND_TIMEOUT_S = 10.0
@@ -25,7 +27,7 @@ _TRANSIENT = ("08", "53", "57P", "40")
 class Database:
     """A pool of connections. Every error that a later try may cure is `UnavailableError`."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     @classmethod
@@ -97,7 +99,7 @@ def _translated() -> Iterator[None]:
         raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )

@@ -57,15 +57,15 @@ class WebhookEndpoint:
             _log.warning("webhook_refused", provider=provider.name, why=str(error))
             return web.json_response({"error": str(error)}, status=400)
         if event.livemode is not provider.livemode:
-            _log.warning("webhook_wrong_mode", provider=provider.name, event=event.external_id)
+            _log.warning("webhook_wrong_mode", provider=provider.name, event_id=event.external_id)
             return web.json_response({"received": True, "ignored": "wrong mode"})
         kept = {"Stripe-Signature": request.headers.get("Stripe-Signature", "")}
         try:
             new = await store_event(self._database, provider.name, event, body, kept, now)
         except UnavailableError as error:
-            _log.warning("webhook_not_stored", event=event.external_id, why=str(error))
+            _log.warning("webhook_not_stored", event_id=event.external_id, why=str(error))
             return web.json_response({"error": "try again"}, status=503)
-        _log.info("webhook_received", event=event.external_id, type=event.type, new=new)
+        _log.info("webhook_received", event_id=event.external_id, type=event.type, new=new)
         return web.json_response({"received": True})
 
 

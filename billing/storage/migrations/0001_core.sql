@@ -210,7 +210,7 @@ create table sessions (
     token_hash bytea primary key,       -- SHA-256 of the cookie's 32 random bytes
     client_id  uuid not null references clients,
     host       text not null,           -- the cookie is good on this host alone
-    parent     bytea references sessions,
+    parent     bytea references sessions on delete cascade,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     revoked_at timestamptz
@@ -221,9 +221,10 @@ create index on sessions (expires_at);
 -- Carries a sign-in from the gateway's host to an app's, once.
 create table session_tickets (
     ticket_hash bytea primary key,
-    parent      bytea not null references sessions,
+    parent      bytea not null references sessions on delete cascade,
     host        text not null,
     target      text not null,
-    nonce_hash  bytea not null,
+    browser     text  not null,         -- fingerprint of the one browser that may use it
     expires_at  timestamptz not null
 );
+create index on session_tickets (expires_at);

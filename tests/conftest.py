@@ -1,0 +1,45 @@
+"""Fixtures for all: real servers, and an empty, migrated database for each test."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from billing.storage.migrate import migrate
+from billing.storage.pool import Database
+from tests.support.clock import FakeClock
+from tests.support.servers import Servers, run_servers
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with run_servers(folder) as running:
+        yield running
+
+
+@pytest.fixture
+async def database_url(servers: Servers) -> AsyncIterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(servers.postgres)
+    try:
+        await admin.execute(f'create database "{name}"')
+        yield servers.url_of(name)
+        await admin.execute(f'drop database "{name}" with (force)')
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url, size=8)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()

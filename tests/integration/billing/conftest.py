@@ -1,0 +1,77 @@
+"""Billing on a real database, with a provider in memory."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from billing.apply import Applier
+from billing.catalog import Catalog
+from billing.checkout import Checkout, CheckoutUrls
+from billing.entitlements.memory import MemoryStore
+from billing.entitlements.reader import EntitlementReader, NoSharedStore
+from billing.model import Hosted, Interval
+from billing.storage.clients import get_or_create_client
+from billing.storage.plans import publish_plans
+from billing.storage.pool import Database
+from policies.decision import Outcome
+from policies.engine import decide
+from policies.identity import Client
+from policies.requirement import Access, Requirement
+from tests.support.clock import FakeClock
+from tests.support.plans import make_plan
+from tests.support.provider import MemoryProvider
+
+
+@dataclass
+class Shop:
+    """Everything that sells, and the client who buys."""
+
+    database: Database
+    provider: MemoryProvider
+    applier: Applier
+    checkout: Checkout
+    reader: EntitlementReader
+    clock: FakeClock
+    client_id: str
+
+    async def open_checkout(self, plan: str = "reader") -> str:
+        """Begin a checkout and return the provider's session id."""
+        hosted = await self.checkout.begin(
+            self.client_id, plan, return_host="notes.localhost", return_to="/page?x=1"
+        )
+        assert isinstance(hosted, Hosted)
+        return hosted.url.rsplit("/", 1)[1]
+
+    async def buy(self, plan: str = "reader") -> str:
+        """Buy a plan, return included, and give the provider's session id."""
+        session_id = await self.open_checkout(plan)
+        self.provider.pay(session_id)
+        await self.checkout.finish(session_id)
+        return session_id
+
+    async def outcome(self, app_id: str = "notes") -> Outcome:
+        """Decide on the app for the client, as the gate does."""
+        facts = await self.reader.read(self.client_id)
+        requirement = Requirement(app_id, Access.ENTITLED)
+        return decide(requirement, Client(self.client_id, "session"), facts, self.clock()).outcome
+
+
+@pytest.fixture
+async def shop(database: Database, clock: FakeClock) -> Shop:
+    plans = (
+        make_plan("reader"),
+        make_plan("team", apps=("notes", "wiki")),
+        make_plan("lifetime", interval=Interval.ONCE, grace_days=0),
+    )
+    provider = MemoryProvider(clock)
+    published = await publish_plans(database, plans, psp=provider.name, livemode=False)
+    catalog = Catalog(plans, published)
+    memory = MemoryStore(100, 60.0, lambda: clock().timestamp())
+    reader = EntitlementReader(memory, NoSharedStore(), database, clock, 5.0)
+    applier = Applier(database, provider, catalog, clock, reader.invalidate, timedelta(hours=1))
+    urls = CheckoutUrls("https://g/return?session_id={CHECKOUT_SESSION_ID}", "https://g/c?{intent}")
+    checkout = Checkout(database, provider, catalog, applier, clock, urls)
+    async with database.connection() as connection:
+        client_id = await get_or_create_client(connection, "demo:ann")
+    return Shop(database, provider, applier, checkout, reader, clock, client_id)
