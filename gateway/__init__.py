@@ -1,0 +1,19 @@
+"""The composition root: the command line, the configuration, the wiring, the life of a process.
+
+cli             the commands; __main__ runs them
+up              `tollway up`: everything on one machine
+serve           `tollway serve`, `worker`, `migrate`
+lifecycle       starts the joined parts, waits, drains
+wiring          joins the packages: each port is filled here
+translate       the configuration's words as each package's settings
+config/         config.yaml: read, checked as a whole, faults with line and column
+control         the gateway's own pages, webhooks and health, behind a private socket
+sessions        who is signed in
+health          alive, ready, and made of what
+clock           the machine's time, or the sandbox's
+embedded/       Postgres and Valkey as child processes that never outlive us
+demo_parts      the sample apps and the sandbox as child processes
+demo_secrets    the secrets of `tollway up`
+observability   logs
+errors          what stops a start, in one line
+"""

@@ -1,0 +1,164 @@
+"""The command line: `tollway up | serve | worker | migrate | check-config | check | test`."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.errors import StartError
+
+ROOT = Path(__file__).parent.parent
+_SHIPPED_CONFIG = ROOT / "config.yaml"
+
+app = typer.Typer(
+    name="tollway",
+    help="An entitlement gateway: a reverse proxy that lets in the clients who have paid.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)
+]
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = ROOT / ".tollway",
+    config: ConfigOption = _SHIPPED_CONFIG,
+) -> None:
+    """Start everything on this machine: databases, ten sample apps, a payment sandbox."""
+    from gateway.up import UpOptions  # noqa: PLC0415 - each command loads what it needs
+    from gateway.up import up as run_up  # noqa: PLC0415 - as above
+
+    console = Console()
+    options = UpOptions(config=config, data=data, port=port)
+    _run(run_up(options, console))
+
+
+@app.command()
+def serve(config: ConfigOption) -> None:
+    """Serve the configured apps: no samples, no sandbox, no demo sign-in."""
+    from gateway.serve import serve as run_serve  # noqa: PLC0415 - as in `up`
+
+    _run(run_serve(config))
+
+
+@app.command()
+def worker(config: ConfigOption) -> None:
+    """Apply webhooks from the inbox, without serving visitors."""
+    from gateway.serve import work  # noqa: PLC0415 - as in `up`
+
+    _run(work(config))
+
+
+@app.command()
+def migrate(config: ConfigOption) -> None:
+    """Bring the database's schema up to date, and exit."""
+    from gateway.serve import migrate_only  # noqa: PLC0415 - as in `up`
+
+    _run(migrate_only(config))
+
+
+@app.command("check-config")
+def check_config(
+    file: Annotated[Path, typer.Argument(help="The configuration file.")] = _SHIPPED_CONFIG,
+) -> None:
+    """Report every fault of a configuration file at once; exit 1 if there is one."""
+    from gateway.config.faults import ConfigFaults  # noqa: PLC0415 - as in `up`
+    from gateway.config.load import load_config  # noqa: PLC0415 - as in `up`
+
+    try:
+        config = load_config(file, os.environ)
+    except ConfigFaults as faults:
+        _fail(faults.render())
+    typer.echo(f"{file}: {len(config.apps)} apps, {len(config.plans)} plans, no fault")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from gateway.health import product_version  # noqa: PLC0415 - as in `up`
+
+    typer.echo(f"tollway {product_version()}")
+
+
+@app.command()
+def check() -> None:
+    """Check the code: ruff, mypy --strict, and who may import whom."""
+    commands = (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy", "--strict"],
+        ["pytest", "-q", "-p", "no:cacheprovider", "tests/architecture"],
+    )
+    for command in commands:
+        typer.echo(f"$ {' '.join(command)}")
+        _run_tool(command)
+
+
+@app.command(context_settings=_PASS_ON)
+def test(context: typer.Context) -> None:
+    """Run the whole test suite; arguments go to pytest."""
+    _run_tool(["pytest", "-n", "auto", "--dist", "loadgroup", "-q", *context.args])
+
+
+def _run_tool(command: list[str]) -> None:
+    """Run a tool of the development environment in the project's folder; end with its failure."""
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise typer.Exit(done.returncode)
+
+
+def _run(main: Coroutine[None, None, None]) -> None:
+    """Run a long command until it ends or a signal asks it to stop."""
+    from gateway.config.faults import ConfigFaults  # noqa: PLC0415 - as in `up`
+    from gateway.embedded.errors import EmbeddedError  # noqa: PLC0415 - as in `up`
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_signalled(main))
+    except ConfigFaults as faults:
+        _fail(faults.render())
+    except (StartError, EmbeddedError) as error:
+        _fail(f"tollway: {error}")
+
+
+async def _until_signalled(main: Coroutine[None, None, None]) -> None:
+    """Run `main`; the first signal cancels it, and later ones cannot disturb its clean-up."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    running = asyncio.create_task(main, name="main")
+    waiting = asyncio.create_task(asked.wait(), name="signals")
+    await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if asked.is_set():
+        running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.new_event_loop
+
+
+def _fail(text: str) -> None:
+    typer.echo(text, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,61 @@
+"""The secrets of `tollway up`: made once for a data folder, and found again by the next start."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gateway.errors import StartError
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DemoSecrets:
+    """Keys under the names that the shipped configuration asks the environment for."""
+
+    TOLLWAY_SIGNING_KEY: str
+    TOLLWAY_TOKEN_KEY: str
+    STRIPE_SECRET_KEY: str
+    STRIPE_WEBHOOK_SECRET: str
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the keys as environment variables."""
+        return asdict(self)
+
+
+def load_or_create_secrets(path: Path) -> DemoSecrets:
+    """Return the secrets kept at `path`, made now if there are none.
+
+    Raises:
+        StartError: the file is there and is not what this function wrote. It is not
+            replaced: that would sign everybody out.
+    """
+    if path.exists():
+        try:
+            return DemoSecrets(**json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise StartError(
+                f"{path} is damaged: restore it, or delete it to sign everybody out and begin anew"
+            ) from error
+    made = DemoSecrets(
+        TOLLWAY_SIGNING_KEY=secrets.token_hex(_KEY_BYTES),
+        TOLLWAY_TOKEN_KEY=secrets.token_hex(_KEY_BYTES),
+        STRIPE_SECRET_KEY=f"sk_test_{secrets.token_hex(_KEY_BYTES)}",
+        STRIPE_WEBHOOK_SECRET=f"whsec_{secrets.token_hex(_KEY_BYTES)}",
+    )
+    write_private(path, json.dumps(asdict(made), indent=2))
+    return made
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,51 @@
+"""Logs: one JSON object a line, short fixed event names with fields, no secret in clear."""
+
+import logging
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import structlog
+
+_FILE_LIMIT_BYTES = 20 * 1024 * 1024
+_FILES_KEPT = 3
+
+
+def log_to_stdout() -> None:
+    """Write to standard output, where a container's log is collected from."""
+    _configure(logging.StreamHandler(sys.stdout))
+
+
+def log_to_file(path: Path) -> None:
+    """Write to a file of bounded size, with some of its predecessors kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _configure(RotatingFileHandler(path, maxBytes=_FILE_LIMIT_BYTES, backupCount=_FILES_KEPT))
+
+
+def _configure(handler: logging.Handler) -> None:
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    # The SDK logs each request with its parameters, customers' data among them.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,189 @@
+"""Who is signed in: sessions in Postgres, remembered here, and dropped on notice.
+
+Carries out `proxy.ports.Sessions` and `Clients`, and `checkout_pages.ports.Visitors`.
+A token is 32 random bytes; only its SHA-256 is stored or kept.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cachetools import LRUCache, TTLCache
+
+from billing.errors import UnavailableError
+from billing.ports import Clock
+from billing.storage import clients, sessions
+from billing.storage.pool import Database
+from billing.storage.sessions import LiveSession
+from checkout_pages.ports import Visitor
+from proxy.ports import SessionsUnavailableError
+
+_TICKET_TTL = timedelta(minutes=1)
+_MAX_KEPT = 100_000
+# How long a session is taken as live without asking again; the backstop for a notice
+# that was lost together with the connection that would have told us so.
+_FRESH_S = 30.0
+# A made-up cookie costs one look-up in this time, not one a request.
+_ABSENT_S = 5.0
+# What is longer is no token of ours and is not worth hashing.
+_MAX_TOKEN_CHARS = 100
+
+DEMO_PREFIX = "demo:"
+
+
+@dataclass(slots=True)
+class _Kept:
+    session: LiveSession
+    read_s: float
+
+
+class SessionStore:
+    """Sessions of every host. `host` is where sign-in itself happens, the gateway's own."""
+
+    def __init__(
+        self,
+        database: Database,
+        wall: Clock,
+        *,
+        host: str,
+        ttl_s: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._wall = wall
+        self._host = host
+        self._ttl = timedelta(seconds=ttl_s)
+        self._monotonic = monotonic
+        self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
+        self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
+
+    async def find_client(self, token: str, host: str) -> str | None:
+        """Return the client of a live session; see `proxy.ports.Sessions`."""
+        try:
+            found = await self._find(token, host)
+        except UnavailableError as error:
+            raise SessionsUnavailableError(str(error)) from error
+        return found.client_id if found else None
+
+    async def find(self, token: str) -> Visitor | None:
+        """Return who is signed in on the gateway's own host."""
+        found = await self._find(token, self._host)
+        if found is None:
+            return None
+        return Visitor(found.client_id, found.external_id)
+
+    async def sign_in(self, external_id: str) -> str:
+        """Begin a session on the gateway's own host and return its token."""
+        token = secrets.token_urlsafe(32)
+        now = self._wall()
+        async with self._database.transaction() as connection:
+            client_id = await clients.get_or_create_client(connection, external_id)
+            await sessions.create_session(
+                connection,
+                _hash(token),
+                client_id,
+                self._host,
+                now=now,
+                expires_at=now + self._ttl,
+            )
+        return token
+
+    async def sign_out(self, token: str) -> None:
+        """End the session and those carried from it, here now and elsewhere by notice."""
+        async with self._database.transaction() as connection:
+            ended = await sessions.revoke_session(connection, _hash(token), self._wall())
+        for token_hash in ended:
+            self._kept.pop(token_hash, None)
+
+    async def issue_ticket(self, token: str, *, host: str, target: str, fingerprint: str) -> str:
+        """Return a ticket that carries the session to `host`, once and within a minute."""
+        ticket = secrets.token_urlsafe(32)
+        async with self._database.transaction() as connection:
+            await sessions.create_ticket(
+                connection,
+                _hash(ticket),
+                _hash(token),
+                host=host,
+                target=target,
+                browser=fingerprint,
+                expires_at=self._wall() + _TICKET_TTL,
+            )
+        return ticket
+
+    async def enter(self, ticket: str, *, host: str, fingerprint: str) -> tuple[str, str] | None:
+        """Use the ticket up; return a token for `host` and the page asked for."""
+        token = secrets.token_urlsafe(32)
+        async with self._database.transaction() as connection:
+            target = await sessions.use_ticket(
+                connection,
+                _hash(ticket),
+                _hash(token),
+                host=host,
+                browser=fingerprint,
+                now=self._wall(),
+            )
+        return (token, target) if target is not None else None
+
+    async def forget(self, token_hash_hex: str) -> None:
+        """Drop an ended session; called with the payload of a notice."""
+        self._kept.pop(bytes.fromhex(token_hash_hex), None)
+
+    def forget_freshness(self) -> None:
+        """Ask again on next use; for when notices may have been missed."""
+        for kept in self._kept.values():
+            kept.read_s = float("-inf")
+
+    async def _find(self, token: str, host: str) -> LiveSession | None:
+        if len(token) > _MAX_TOKEN_CHARS:
+            return None
+        found = await self._look_up(_hash(token))
+        holds = found is not None and found.host == host and found.expires_at > self._wall()
+        return found if holds else None
+
+    async def _look_up(self, token_hash: bytes) -> LiveSession | None:
+        kept = self._kept.get(token_hash)
+        if kept is not None and self._monotonic() - kept.read_s < _FRESH_S:
+            return kept.session
+        if token_hash in self._absent:
+            return None
+        try:
+            async with self._database.connection() as connection:
+                found = await sessions.find_session(connection, token_hash, self._wall())
+        except UnavailableError:
+            # While the store is down nobody can sign out either: who was in stays in.
+            if kept is not None:
+                return kept.session
+            raise
+        if found is None:
+            self._kept.pop(token_hash, None)
+            self._absent[token_hash] = True
+        else:
+            self._kept[token_hash] = _Kept(found, self._monotonic())
+        return found
+
+
+class ClientDirectory:
+    """Clients by external id, remembered; the id of a client never changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
+
+    async def get_client(self, external_id: str) -> str:
+        """Return the client's id; see `proxy.ports.Clients`."""
+        known: str | None = self._ids.get(external_id)
+        if known is None:
+            try:
+                async with self._database.connection() as connection:
+                    known = await clients.get_or_create_client(connection, external_id)
+            except UnavailableError as error:
+                raise SessionsUnavailableError(str(error)) from error
+            self._ids[external_id] = known
+        return known
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

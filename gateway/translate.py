@@ -1,0 +1,127 @@
+"""From the configuration file's words to each package's own settings; nothing is decided here."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+
+from billing.model import Interval, Plan, PlanFeature
+from checkout_pages.ports import AppInfo, DemoMode, PageSettings
+from gateway.config.schema import AppConfig, Config, PlanConfig
+from policies.requirement import Access, OnUnknown, Requirement
+from proxy.settings import App, ProxySettings, Route, TokenIssuer
+
+# How long a visitor may take from a refused page to the end of checkout.
+_TARGET_TTL_S = 3600
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def public_origin(config: Config, host: str) -> str:
+    """Return scheme, host and port under which visitors reach `host`, without a slash."""
+    scheme = config.public.scheme
+    port = config.public.port if config.public.port is not None else config.listen.port
+    suffix = "" if port == _DEFAULT_PORTS[scheme] else f":{port}"
+    return f"{scheme}://{host}{suffix}"
+
+
+def plans_of(config: Config) -> tuple[Plan, ...]:
+    """Return what is for sale, in the order of the file."""
+    return tuple(_plan(plan, config.billing.past_due_grace_days) for plan in config.plans)
+
+
+def apps_of(config: Config) -> tuple[App, ...]:
+    """Return the apps with their routes."""
+    return tuple(_app(app) for app in config.apps)
+
+
+def issuers_of(config: Config) -> tuple[TokenIssuer, ...]:
+    """Return whose bearer tokens are taken."""
+    return tuple(
+        TokenIssuer(t.issuer, t.audience, t.algorithm, t.key.get_secret_value())
+        for t in config.identity.tokens
+    )
+
+
+def proxy_settings_of(config: Config) -> ProxySettings:
+    """Return the limits and time-outs of the request path."""
+    proxy = config.proxy
+    return ProxySettings(
+        public_url=public_origin(config, config.public.host),
+        public_host=config.public.host,
+        signing_key=signing_key_of(config),
+        target_ttl_s=_TARGET_TTL_S,
+        negative_ttl_s=config.entitlements.negative_ttl_s,
+        connect_timeout_s=proxy.connect_timeout_s,
+        first_byte_timeout_s=proxy.first_byte_timeout_s,
+        idle_timeout_s=proxy.idle_timeout_s,
+        upstream_connections=proxy.upstream_connections,
+        url_limit_bytes=proxy.url_limit_bytes,
+        trusted_proxies=tuple(ip_network(network) for network in proxy.trusted_proxies),
+    )
+
+
+def page_settings_of(config: Config, proxy: ProxySettings, demo: DemoMode | None) -> PageSettings:
+    """Return what the gateway's own pages are configured with."""
+    return PageSettings(
+        public_url=proxy.public_url,
+        public_host=proxy.public_host,
+        signing_key=proxy.signing_key,
+        session_cookie=proxy.session_cookie,
+        flow_cookie=proxy.flow_cookie,
+        session_ttl_s=config.identity.session_ttl_s,
+        apps=tuple(
+            AppInfo(app.id, app.name, app.description, app.host, public_origin(config, app.host))
+            for app in config.apps
+        ),
+        demo=demo,
+    )
+
+
+def signing_key_of(config: Config) -> bytes:
+    """Return the key that signs return targets and forms."""
+    return config.secrets.signing_key.get_secret_value().encode()
+
+
+def slack_of(config: Config) -> timedelta:
+    """Return how long doors stay open past a paid period."""
+    return timedelta(seconds=config.billing.slack_s)
+
+
+def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:
+    return Plan(
+        id=plan.id,
+        version=plan.version,
+        name=plan.name,
+        description=plan.description,
+        amount_minor=plan.price.amount_minor,
+        currency=plan.price.currency,
+        interval=Interval(plan.price.interval),
+        psp_price_id=plan.stripe_price,
+        grace_days=plan.grace_days if plan.grace_days is not None else default_grace_days,
+        # Sorted, so that a published version compares equal however its file was ordered.
+        features=tuple(
+            PlanFeature(app_id, feature, value)
+            for app_id, features in sorted(plan.apps.items())
+            for feature, value in sorted(features.items())
+        ),
+    )
+
+
+def _app(app: AppConfig) -> App:
+    return App(
+        id=app.id,
+        name=app.name,
+        host=app.host,
+        upstreams=tuple(app.upstreams),
+        routes=tuple(
+            Route(
+                path=route.path,
+                requirement=Requirement(
+                    app_id=app.id,
+                    access=Access(route.access),
+                    feature=route.feature,
+                    on_unknown=OnUnknown(route.on_unknown),
+                ),
+                methods=frozenset(route.methods) if route.methods else None,
+            )
+            for route in app.routes
+        ),
+    )

@@ -1,0 +1,241 @@
+"""`tollway up`: everything on one machine, from a folder to ten apps behind a gateway.
+
+Postgres, Valkey, the sample apps and the payment sandbox are child processes; when one
+of them dies, everything stops with one line that says which, and nothing is left behind.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import jwt
+from rich.console import Console
+from rich.table import Table
+
+from checkout_pages.ports import DemoMode
+from gateway.clock import SandboxClock, wall
+from gateway.config.load import load_config
+from gateway.config.schema import Config
+from gateway.demo_parts import start_apps, start_sandbox
+from gateway.demo_secrets import DemoSecrets, load_or_create_secrets
+from gateway.embedded.owner import DataDir
+from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.embedded.valkey import EmbeddedValkey
+from gateway.errors import StartError
+from gateway.lifecycle import bind, run_gateway
+from gateway.observability import log_to_file
+from gateway.translate import issuers_of, public_origin
+from gateway.wiring import Extras
+
+_T = TypeVar("_T")
+
+# Ctrl-C promises an empty machine within five seconds; open streams get one of them.
+_DRAIN_S = 1.0
+_TOKEN_TTL = timedelta(days=30)
+_LOCALHOST = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the command line says; `port` 0 takes a free one."""
+
+    config: Path
+    data: Path
+    port: int
+
+
+class _Child(Protocol):
+    """Something that runs below us."""
+
+    async def stop(self) -> None: ...
+    async def wait_died(self) -> str: ...
+
+
+class _Children:
+    """Starts children with a line of progress each, stops them in reverse, notices a death."""
+
+    def __init__(self, stack: AsyncExitStack, console: Console) -> None:
+        self._stack = stack
+        self._console = console
+        self._watched: list[asyncio.Task[str]] = []
+
+    async def start(self, name: str, starting: Awaitable[_T]) -> _T:
+        began_s = time.perf_counter()
+        result = await starting
+        self._console.print(f"  {name} [dim]{time.perf_counter() - began_s:.1f} s[/]")
+        return result
+
+    def own(self, child: _Child) -> None:
+        self._stack.push_async_callback(child.stop)
+        self._watched.append(asyncio.create_task(child.wait_died()))
+
+    async def wait_for_a_death(self) -> str:
+        done, _ = await asyncio.wait(self._watched, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).result()
+
+
+async def up(options: UpOptions, console: Console) -> None:
+    """Run everything until cancelled.
+
+    Raises:
+        StartError: something cannot start, or a part died; one line for the operator.
+        EmbeddedError: the same, about the embedded servers and the data folder.
+        ConfigFaults: the configuration is wrong.
+    """
+    with DataDir(options.data) as folder:
+        log_to_file(folder.path / "logs" / "gateway.log")
+        secrets = load_or_create_secrets(folder.path / "secrets.json")
+        environment = _environment(secrets)
+        # Read once before anything starts, so that a fault costs nobody a start.
+        draft = load_config(options.config, environment)
+        sockets = bind(_LOCALHOST, options.port)
+        port = sockets[0].getsockname()[1]
+        environment["PORT"] = str(port)
+        console.print("[bold]Tollway[/] is starting")
+        async with AsyncExitStack() as stack:
+            stack.callback(console.print, f"Tollway has stopped; the data stays in {folder.path}")
+            stack.callback(_close_all, sockets)
+            children = _Children(stack, console)
+            await _start_servers(children, folder, environment)
+            sandbox_url = await _start_demo(children, folder, draft, secrets, environment, port)
+            config = _quick_to_drain(load_config(options.config, environment))
+            serving = run_gateway(
+                config,
+                sockets,
+                folder.run / "control.sock",
+                _demo_extras(config, folder, sandbox_url),
+                lambda: _print_table(console, config, folder, sandbox_url),
+            )
+            await _serve_while_all_live(serving, children)
+
+
+async def _start_servers(children: _Children, folder: DataDir, environment: dict[str, str]) -> None:
+    folder.run.mkdir(mode=0o700, exist_ok=True)
+    postgres = EmbeddedPostgres(folder.postgres, folder.run)
+    valkey = EmbeddedValkey(folder.valkey, folder.run)
+    async with asyncio.TaskGroup() as tasks:
+        database = tasks.create_task(children.start("Postgres", postgres.start()))
+        cache = tasks.create_task(children.start("Valkey", valkey.start()))
+        children.own(postgres)
+        children.own(valkey)
+    environment["DATABASE_URL"] = database.result()
+    environment["REDIS_URL"] = cache.result()
+
+
+async def _start_demo(
+    children: _Children,
+    folder: DataDir,
+    draft: Config,
+    secrets: DemoSecrets,
+    environment: dict[str, str],
+    port: int,
+) -> str:
+    """Start the sample apps and the sandbox; return the sandbox's URL."""
+    apps, urls = await children.start("sample apps", start_apps())
+    children.own(apps)
+    environment.update({f"{name.upper()}_URL": url for name, url in urls.items()})
+    sandbox, sandbox_url = await children.start(
+        "payment sandbox",
+        start_sandbox(
+            folder.path / "sandbox",
+            draft,
+            secrets,
+            port=0,
+            webhook_url=f"http://{draft.public.host}:{port}/webhook",
+        ),
+    )
+    children.own(sandbox)
+    environment["STRIPE_API_URL"] = sandbox_url
+    return sandbox_url
+
+
+async def _serve_while_all_live(serving: Coroutine[None, None, None], children: _Children) -> None:
+    gateway = asyncio.create_task(serving, name="gateway")
+    death = asyncio.create_task(children.wait_for_a_death(), name="watch")
+    try:
+        await asyncio.wait((gateway, death), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gateway.cancel()
+        death.cancel()
+        await asyncio.wait((gateway, death))
+    if not gateway.cancelled():
+        await gateway
+    raise StartError(f"{death.result()}; everything was stopped, start it again with `tollway up`")
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for bound in sockets:
+        bound.close()
+
+
+def _environment(secrets: DemoSecrets) -> dict[str, str]:
+    """Return the environment that the configuration is read with, before anything runs.
+
+    The URLs are placeholders until their servers are up; a variable of the operator's
+    own must not send the demonstration's payments to a real provider.
+    """
+    return {
+        **os.environ,
+        **secrets.as_environment(),
+        "DATABASE_URL": "postgresql:///not-started",
+        "REDIS_URL": "none",
+        "STRIPE_API_URL": "http://127.0.0.1:1",
+    }
+
+
+def _demo_extras(config: Config, folder: DataDir, sandbox_url: str) -> Extras:
+    issuer = issuers_of(config)[0]
+
+    def issue_token(external_id: str) -> str:
+        claims = {
+            "iss": issuer.issuer,
+            "aud": issuer.audience,
+            "sub": external_id,
+            "exp": wall() + _TOKEN_TTL,
+        }
+        return jwt.encode(claims, issuer.key, algorithm=issuer.algorithm)
+
+    clock = SandboxClock(folder.path / "sandbox" / "clock-offset")
+    demo = DemoMode(sandbox_url=f"{sandbox_url}/sandbox", issue_token=issue_token)
+    return Extras(clock=clock, demo=demo)
+
+
+def _quick_to_drain(config: Config) -> Config:
+    proxy = config.proxy.model_copy(update={"drain_s": min(config.proxy.drain_s, _DRAIN_S)})
+    return config.model_copy(update={"proxy": proxy})
+
+
+def _print_table(console: Console, config: Config, folder: DataDir, sandbox_url: str) -> None:
+    table = Table("App", "URL", "What it needs", box=None, pad_edge=False, header_style="bold")
+    for app in config.apps:
+        url = public_origin(config, app.host)
+        table.add_row(app.name, f"[link={url}]{url}[/link]", _needs(config, app.id))
+    console.print()
+    console.print(table)
+    console.print()
+    facts: Mapping[str, str] = {
+        "Checkout": public_origin(config, config.public.host),
+        "Sandbox": f"{sandbox_url}/sandbox",
+        "Data": str(folder.path),
+        "Log": str(folder.path / "logs" / "gateway.log"),
+    }
+    for name, value in facts.items():
+        console.print(f"{name:10}{value}", highlight=False, soft_wrap=True)
+    console.print("\nReady. Ctrl-C stops everything.")
+
+
+def _needs(config: Config, app_id: str) -> str:
+    """Tell what the app's front page asks of a visitor."""
+    app = next(app for app in config.apps if app.id == app_id)
+    front = next(route for route in app.routes if route.path == "/")
+    if front.access != "entitled":
+        return "sign-in" if front.access == "signed_in" else "nothing"
+    plans = [p.name for p in config.plans if p.apps.get(app_id, {}).get(front.feature)]
+    return "a plan: " + ", ".join(plans)
