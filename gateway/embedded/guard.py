@@ -61,31 +61,19 @@ def main() -> int:
     """Run the guard, or with a `--probe-...` answer by the status whether that way is open."""
     match sys.argv[1:]:
         case ["--probe-userns", uid, gid]:
-            return _probe_userns(int(uid), int(gid))
+            with contextlib.suppress(OSError):
+                enter_user_namespace(int(uid), int(gid))
+                return 0
         case ["--probe-reach", uid, gid, path]:
-            return _probe_reach(int(uid), int(gid), path)
+            with contextlib.suppress(OSError):
+                become_account(int(uid), int(gid))
+                return 0 if os.access(path, os.R_OK | os.X_OK) else 1
         case [spec]:
             return _Guard(json.loads(spec)).run()
         case _:
             sys.stderr.write("guard.py takes one argument, its order as JSON\n")
             return 2
-
-
-def _probe_userns(uid: int, gid: int) -> int:
-    try:
-        enter_user_namespace(uid, gid)
-    except OSError:
-        return 1
-    return 0
-
-
-def _probe_reach(uid: int, gid: int, path: str) -> int:
-    try:
-        become(uid, gid)
-        os.stat(path)  # noqa: PTH116 - pathlib costs the guard 10 ms
-    except OSError:
-        return 1
-    return 0 if os.access(path, os.R_OK | os.X_OK) else 1
+    return 1
 
 
 class _Guard:
@@ -240,7 +228,7 @@ def _become_server(spec: Spec, lifeline: int, guard: int) -> NoReturn:
     if "userns" in drop:
         enter_user_namespace(*drop["userns"])
     elif "ids" in drop:
-        become(*drop["ids"])
+        become_account(*drop["ids"])
     # After the change of identity, which would clear it.
     if _LINUX:
         _prctl(_PR_SET_PDEATHSIG, int(signal.Signals[spec["death_signal"]]))
@@ -250,7 +238,7 @@ def _become_server(spec: Spec, lifeline: int, guard: int) -> NoReturn:
     os.execv(spec["argv"][0], spec["argv"])  # noqa: S606 - no shell is the point
 
 
-def become(uid: int, gid: int) -> None:
+def become_account(uid: int, gid: int) -> None:
     """Give up root for good and be that account, without its groups."""
     os.setgroups([])
     os.setgid(gid)
