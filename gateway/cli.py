@@ -73,14 +73,20 @@ def migrate(config: ConfigOption) -> None:
 
 @app.command("check-config")
 def check_config(
-    file: Annotated[Path, typer.Argument(help="The configuration file.")] = _SHIPPED_CONFIG,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The configuration file; none is the shipped one, as `up` reads it."),
+    ] = None,
 ) -> None:
     """Report every fault of a configuration file at once; exit 1 if there is one."""
     from gateway.config.faults import ConfigFaults  # noqa: PLC0415 - as in `up`
     from gateway.config.load import load_config  # noqa: PLC0415 - as in `up`
+    from gateway.demo_secrets import placeholders  # noqa: PLC0415 - as in `up`
 
+    environment = os.environ if file else {**os.environ, **placeholders()}
+    file = file or _SHIPPED_CONFIG
     try:
-        config = load_config(file, os.environ)
+        config = load_config(file, environment)
     except ConfigFaults as faults:
         _fail(faults.render())
     typer.echo(f"{file}: {len(config.apps)} apps, {len(config.plans)} plans, no fault")

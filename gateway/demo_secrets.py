@@ -25,6 +25,20 @@ class DemoSecrets:
         return asdict(self)
 
 
+def placeholders() -> dict[str, str]:
+    """Return what the shipped configuration asks for, before any server runs.
+
+    They also stand over variables of the operator's own: a demonstration must not send
+    its payments to a real provider.
+    """
+    return {
+        **_make().as_environment(),
+        "DATABASE_URL": "postgresql:///not-started",
+        "REDIS_URL": "none",
+        "STRIPE_API_URL": "http://127.0.0.1:1",
+    }
+
+
 def load_or_create_secrets(path: Path) -> DemoSecrets:
     """Return the secrets kept at `path`, made now if there are none.
 
@@ -39,12 +53,7 @@ def load_or_create_secrets(path: Path) -> DemoSecrets:
             raise StartError(
                 f"{path} is damaged: restore it, or delete it to sign everybody out and begin anew"
             ) from error
-    made = DemoSecrets(
-        TOLLWAY_SIGNING_KEY=secrets.token_hex(_KEY_BYTES),
-        TOLLWAY_TOKEN_KEY=secrets.token_hex(_KEY_BYTES),
-        STRIPE_SECRET_KEY=f"sk_test_{secrets.token_hex(_KEY_BYTES)}",
-        STRIPE_WEBHOOK_SECRET=f"whsec_{secrets.token_hex(_KEY_BYTES)}",
-    )
+    made = _make()
     write_private(path, json.dumps(asdict(made), indent=2))
     return made
 
@@ -59,3 +68,12 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _make() -> DemoSecrets:
+    return DemoSecrets(
+        TOLLWAY_SIGNING_KEY=secrets.token_hex(_KEY_BYTES),
+        TOLLWAY_TOKEN_KEY=secrets.token_hex(_KEY_BYTES),
+        STRIPE_SECRET_KEY=f"sk_test_{secrets.token_hex(_KEY_BYTES)}",
+        STRIPE_WEBHOOK_SECRET=f"whsec_{secrets.token_hex(_KEY_BYTES)}",
+    )

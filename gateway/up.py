@@ -24,7 +24,7 @@ from gateway.clock import SandboxClock, wall
 from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.demo_parts import start_apps, start_sandbox
-from gateway.demo_secrets import DemoSecrets, load_or_create_secrets
+from gateway.demo_secrets import DemoSecrets, load_or_create_secrets, placeholders
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.valkey import EmbeddedValkey
@@ -92,7 +92,7 @@ async def up(options: UpOptions, console: Console) -> None:
     with DataDir(options.data) as folder:
         log_to_file(folder.path / "logs" / "gateway.log")
         secrets = load_or_create_secrets(folder.path / "secrets.json")
-        environment = _environment(secrets)
+        environment = {**os.environ, **placeholders(), **secrets.as_environment()}
         # Read once before anything starts, so that a fault costs nobody a start.
         draft = load_config(options.config, environment)
         sockets = bind(_LOCALHOST, options.port)
@@ -173,21 +173,6 @@ async def _serve_while_all_live(serving: Coroutine[None, None, None], children: 
 def _close_all(sockets: list[socket.socket]) -> None:
     for bound in sockets:
         bound.close()
-
-
-def _environment(secrets: DemoSecrets) -> dict[str, str]:
-    """Return the environment that the configuration is read with, before anything runs.
-
-    The URLs are placeholders until their servers are up; a variable of the operator's
-    own must not send the demonstration's payments to a real provider.
-    """
-    return {
-        **os.environ,
-        **secrets.as_environment(),
-        "DATABASE_URL": "postgresql:///not-started",
-        "REDIS_URL": "none",
-        "STRIPE_API_URL": "http://127.0.0.1:1",
-    }
 
 
 def _demo_extras(config: Config, folder: DataDir, sandbox_url: str) -> Extras:
