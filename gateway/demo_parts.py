@@ -62,15 +62,15 @@ async def _start(name: str, arguments: list[str]) -> GuardedProcess:
     )
 
 
-def _catalog(config: Config) -> list[dict[str, str | int]]:
+def _catalog(config: Config) -> list[dict[str, str | int | None]]:
     return [
         {
-            "price_id": plan.stripe_price,
+            "price": plan.stripe_price,
+            "product": f"prod_{plan.id}",
             "name": plan.name,
-            "description": plan.description,
             "amount_minor": plan.price.amount_minor,
             "currency": plan.price.currency,
-            "interval": plan.price.interval,
+            "interval": None if plan.price.interval == "once" else plan.price.interval,
         }
         for plan in config.plans
     ]

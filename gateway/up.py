@@ -72,9 +72,11 @@ class _Children:
         self._console.print(f"  {name} [dim]{time.perf_counter() - began_s:.1f} s[/]")
         return result
 
-    def own(self, child: _Child) -> None:
+    def stop_at_end(self, child: _Child) -> None:
         self._stack.push_async_callback(child.stop)
-        self._watched.append(asyncio.create_task(child.wait_died()))
+
+    def watch(self, *children: _Child) -> None:
+        self._watched += [asyncio.create_task(child.wait_died()) for child in children]
 
     async def wait_for_a_death(self) -> str:
         done, _ = await asyncio.wait(self._watched, return_when=asyncio.FIRST_COMPLETED)
@@ -120,11 +122,12 @@ async def _start_servers(children: _Children, folder: DataDir, environment: dict
     folder.run.mkdir(mode=0o700, exist_ok=True)
     postgres = EmbeddedPostgres(folder.postgres, folder.run)
     valkey = EmbeddedValkey(folder.valkey, folder.run)
+    children.stop_at_end(postgres)
+    children.stop_at_end(valkey)
     async with asyncio.TaskGroup() as tasks:
         database = tasks.create_task(children.start("Postgres", postgres.start()))
         cache = tasks.create_task(children.start("Valkey", valkey.start()))
-        children.own(postgres)
-        children.own(valkey)
+    children.watch(postgres, valkey)
     environment["DATABASE_URL"] = database.result()
     environment["REDIS_URL"] = cache.result()
 
@@ -139,7 +142,7 @@ async def _start_demo(
 ) -> str:
     """Start the sample apps and the sandbox; return the sandbox's URL."""
     apps, urls = await children.start("sample apps", start_apps())
-    children.own(apps)
+    children.stop_at_end(apps)
     environment.update({f"{name.upper()}_URL": url for name, url in urls.items()})
     sandbox, sandbox_url = await children.start(
         "payment sandbox",
@@ -151,7 +154,8 @@ async def _start_demo(
             webhook_url=f"http://{draft.public.host}:{port}/webhook",
         ),
     )
-    children.own(sandbox)
+    children.stop_at_end(sandbox)
+    children.watch(apps, sandbox)
     environment["STRIPE_API_URL"] = sandbox_url
     return sandbox_url
 

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checkout_pages.routes import add_pages
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -29,6 +28,7 @@ from billing.webhooks import inbox
 from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.worker import InboxWorker, WorkerSettings
 from checkout_pages.ports import DemoMode
+from checkout_pages.routes import add_pages
 from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.control import ControlServer, create_control_app

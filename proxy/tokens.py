@@ -15,6 +15,8 @@ from proxy.settings import TokenIssuer
 _KEPT_S = 300.0
 _MAX_TOKENS = 10_000
 _MAX_CHARS = 8_192
+# What the clients table holds as an external id.
+_MAX_SUBJECT_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class TokenVerifier:
             return BadCredential("token has expired")
         except jwt.InvalidTokenError as error:
             return BadCredential(f"token refused: {error}")
-        verified = Verified(str(claims["sub"]))
+        subject = claims["sub"]
+        if not 0 < len(subject) <= _MAX_SUBJECT_CHARS or not subject.isprintable():
+            return BadCredential("token's subject is not a client's name")
+        verified = Verified(subject)
         until_s = min(float(claims["exp"]), self._wall_s() + _KEPT_S)
         self._verified[key] = (verified, until_s)
         return verified

@@ -1,0 +1,53 @@
+"""The table of pages, mounted on the control application."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from checkout_pages.account import AccountPages
+from checkout_pages.checkout import CheckoutPages
+from checkout_pages.guard import guard_pages, only_on
+from checkout_pages.ports import Clock, PageSettings, Shop, Visitors
+from checkout_pages.render import set_up_templates
+from checkout_pages.sign_in import SignInPages
+from checkout_pages.visit import Desk, see
+
+
+def add_pages(
+    app: web.Application, shop: Shop, visitors: Visitors, settings: PageSettings, wall: Clock
+) -> None:
+    """Mount every page. `wall` is the machine's clock, by which signed targets end.
+
+    Pages answer on the gateway's own host alone, and `/.tollway/` on the apps' hosts.
+    """
+    desk = Desk(visitors, settings, wall)
+    sign_in, checkout, account = (
+        SignInPages(desk),
+        CheckoutPages(desk, shop),
+        AccountPages(desk, shop),
+    )
+    set_up_templates(app, settings.public_url)
+    app.middlewares.append(guard_pages(settings))
+
+    async def to_account(_request: web.Request) -> web.StreamResponse:
+        return see(f"{settings.public_url}/account")
+
+    def own(handler: Handler) -> Handler:
+        return only_on(settings.public_host, handler)
+
+    app.add_routes(
+        [
+            web.get("/", own(account.front)),
+            web.get("/sign-in", own(sign_in.show)),
+            web.post("/sign-in", own(sign_in.sign_in)),
+            web.get("/checkout", own(checkout.show)),
+            web.post("/checkout", own(checkout.begin)),
+            web.get("/checkout/return", own(checkout.come_back)),
+            web.get("/checkout/cancelled", own(checkout.abandoned)),
+            web.get("/account", own(account.show)),
+            web.post("/account/cancel", own(account.cancel)),
+            web.post("/account/resume", own(account.resume)),
+            web.post("/sign-out", own(account.sign_out)),
+            web.get("/.tollway/enter", sign_in.enter),
+            web.get("/.tollway/account", to_account),
+        ]
+    )

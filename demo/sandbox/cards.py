@@ -1,0 +1,62 @@
+"""The test cards: what the form takes, and which number does what."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+# Stripe's numbers ("Test card numbers"), so that what people know by heart works here.
+DECLINED = "4000000000000002"
+DECLINED_AT_RENEWAL = "4000000000000341"
+
+_BRANDS = {"4": "visa", "5": "mastercard", "2": "mastercard", "3": "amex", "6": "discover"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that passed the form's checks. The number itself is never stored."""
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    is_declined: bool
+
+
+def parse_card(number: str, expiry: str, cvc: str, now_s: int) -> Card | str:
+    """Return the card, or the sentence that tells the buyer what is wrong with the fields."""
+    digits = number.replace(" ", "").replace("-", "")
+    if not _is_card_number(digits):
+        return "Your card number is invalid."
+    month_text, _, year_text = expiry.replace(" ", "").partition("/")
+    if not (_is_number(month_text, 2) and _is_number(year_text, 4)):
+        return "Your card's expiration date is incomplete. Write it as MM / YY."
+    month, year = int(month_text), int(year_text)
+    year += 2000 if year < 100 else 0
+    if not 1 <= month <= 12:
+        return "Your card's expiration month is invalid."
+    now = datetime.fromtimestamp(now_s, UTC)
+    if (year, month) < (now.year, now.month):
+        return "Your card's expiration date is in the past."
+    if not (_is_number(cvc, 4) and len(cvc) >= 3):
+        return "Your card's security code is invalid."
+    brand = _BRANDS.get(digits[0], "unknown")
+    return Card(brand, digits[-4:], month, year, is_declined=digits == DECLINED)
+
+
+def renews(last4: str) -> bool:
+    """Tell whether a renewal on the card that ends so is paid."""
+    return last4 != DECLINED_AT_RENEWAL[-4:]
+
+
+def _is_number(text: str, length_limit: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= length_limit
+
+
+def _is_card_number(digits: str) -> bool:
+    if not (_is_number(digits, 19) and len(digits) >= 12):
+        return False
+    # The Luhn check (ISO/IEC 7812-1, annex B): every second digit from the right doubles.
+    total = 0
+    for index, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + index % 2)
+        total += value - 9 * (value > 9)
+    return total % 10 == 0

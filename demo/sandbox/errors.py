@@ -1,0 +1,46 @@
+"""The one exception of the sandbox, in the shape in which Stripe tells errors."""
+
+from typing import Any
+
+
+class APIError(Exception):
+    """An answer other than success; `status` is the HTTP status that carries it.
+
+    `param` names the parameter at fault, in brackets where it is nested. `code` is one of
+    Stripe's short codes, or None where Stripe sends none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str | None = None,
+        param: str | None = None,
+        kind: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.param = param
+        self.kind = kind
+
+    def to_body(self) -> dict[str, Any]:  # Any: JSON
+        """Return the JSON body; absent members are left out, as Stripe leaves them out."""
+        error = {"type": self.kind, "message": self.message}
+        if self.code is not None:
+            error["code"] = self.code
+        if self.param is not None:
+            error["param"] = self.param
+        return {"error": error}
+
+
+def missing(noun: str, object_id: str, *, param: str = "id", status: int = 404) -> APIError:
+    """Return the error for an id that names nothing.
+
+    Stripe answers 404 when the id stands in the path and 400 when it stands in a parameter.
+    """
+    return APIError(
+        f"No such {noun}: '{object_id}'", status=status, code="resource_missing", param=param
+    )

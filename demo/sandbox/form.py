@@ -1,0 +1,59 @@
+"""Stripe's bracketed form encoding as nested values: `items[0][price]=x`, `expand[]=y`."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from demo.sandbox.errors import APIError
+
+# Any: a leaf is text, an inner node a dict of the same or a list of the same.
+Nested: TypeAlias = dict[str, Any]
+
+# Stripe's own calls stay below five levels and a few dozen fields; both bounds are there
+# so that a hostile body cannot make a tree that takes long to walk.
+_DEPTH_LIMIT = 6
+_FIELD_LIMIT = 1000
+
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+
+
+def parse_form(pairs: Iterable[tuple[str, str]]) -> Nested:
+    """Parse decoded pairs; a level whose keys are all numbers or empty becomes a list.
+
+    Raises:
+        APIError: a name is malformed, too deep, or given both as a value and as a parent.
+    """
+    tree: Nested = {}
+    for count, (name, value) in enumerate(pairs):
+        if count >= _FIELD_LIMIT:
+            raise APIError(f"Too many parameters: at most {_FIELD_LIMIT} are accepted.")
+        _plant(tree, name, value)
+    return {key: _to_lists(node) for key, node in tree.items()}
+
+
+def _plant(tree: Nested, name: str, value: str) -> None:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise APIError(f"Invalid parameter name: {name}", param=name)
+    path = [match[1], *_PART.findall(match[2])]
+    if len(path) > _DEPTH_LIMIT:
+        raise APIError(f"Parameter nested too deep: {name}", param=name)
+    node = tree
+    for part in path[:-1]:
+        child = node.setdefault(part or str(len(node)), {})
+        if not isinstance(child, dict):
+            raise APIError(f"Parameter given as value and as hash: {name}", param=name)
+        node = child
+    last = path[-1] or str(len(node))
+    if isinstance(node.get(last), dict):
+        raise APIError(f"Parameter given as value and as hash: {name}", param=name)
+    node[last] = value
+
+
+def _to_lists(node: Any) -> Any:  # Any: see Nested
+    if not isinstance(node, dict):
+        return node
+    if node and all(key.isdecimal() for key in node):
+        return [_to_lists(node[key]) for key in sorted(node, key=int)]
+    return {key: _to_lists(child) for key, child in node.items()}

@@ -1,0 +1,85 @@
+"""Builds, saves and announces objects: the ground that the domain files stand on."""
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from demo.sandbox.clock import VirtualClock
+from demo.sandbox.deliveries import Deliveries
+from demo.sandbox.errors import missing
+from demo.sandbox.shapes import API_VERSION, JSONObject, Shapes
+from demo.sandbox.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The parts that every change of the sandbox's state uses.
+
+    Domain functions take the sandbox's time as an argument instead of asking the clock: a
+    renewal that fell due while the sandbox was off happens at the time it was due.
+    """
+
+    store: Store
+    deliveries: Deliveries
+    shapes: Shapes
+    clock: VirtualClock
+
+    def build(self, kind: str, at_s: int, **fields: Any) -> JSONObject:  # Any: JSON values
+        """Return a new object of `kind`, created at `at_s`, not saved yet."""
+        return self.shapes.build(kind, created=at_s, **fields)
+
+    def save(self, body: JSONObject, *, due_at_s: int | None = None) -> None:
+        """Save the object under its customer; `due_at_s` is when time alone will change it."""
+        self.store.save(body, owner=body.get("customer"), due_at_s=due_at_s)
+
+    def get(self, kind: str, object_id: str) -> JSONObject:
+        """Return the object an id in a path names.
+
+        Raises:
+            APIError: there is none; 404 `resource_missing`.
+        """
+        found = self.store.find(kind, object_id)
+        if found is None:
+            raise missing(kind, object_id)
+        return found
+
+    def get_named(self, kind: str, object_id: str, *, param: str) -> JSONObject:
+        """Return the object an id in the parameter `param` names.
+
+        Raises:
+            APIError: there is none; 400 `resource_missing`.
+        """
+        found = self.store.find(kind, object_id)
+        if found is None:
+            raise missing(kind, object_id, param=param, status=400)
+        return found
+
+    def announce(
+        self, event_type: str, subject: JSONObject, at_s: int, previous: JSONObject | None = None
+    ) -> str:
+        """Record an event with the subject as it is now, queue its delivery, return its id.
+
+        `previous` holds the former values of what an `.updated` event changed.
+        """
+        data = {"object": copy.deepcopy(subject)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        event = self.build(
+            "event",
+            at_s,
+            type=event_type,
+            api_version=API_VERSION,
+            data=data,
+            pending_webhooks=1,
+        )
+        self.store.save(event, owner=subject["id"])
+        body = json.dumps(event, separators=(",", ":")).encode()
+        self.deliveries.add(event["id"], body, self.clock.wall_now_s())
+        return str(event["id"])
+
+    def change(self, body: JSONObject, **fields: Any) -> JSONObject:  # Any: JSON values
+        """Set `fields` on the body and return the former values of those that differ."""
+        previous = {key: body[key] for key, value in fields.items() if body[key] != value}
+        body.update(fields)
+        return previous

@@ -1,0 +1,287 @@
+"""Checkout sessions: opened by the API, paid on the hosted page, expired by either or by time."""
+
+from urllib.parse import urlsplit
+
+from demo.sandbox.cards import Card
+from demo.sandbox.customers import create_customer
+from demo.sandbox.errors import APIError
+from demo.sandbox.invoices import build_intent
+from demo.sandbox.ledger import Ledger
+from demo.sandbox.shapes import JSONObject, new_id
+from demo.sandbox.subscriptions import start_subscription
+
+# Stripe's bounds for `expires_at` ("Create a Checkout Session").
+_LIFETIME_S = 24 * 3600
+_SHORTEST_LIFETIME_S = 30 * 60
+
+# What the API tells about a session and the session object itself does not show.
+_PLAN = "sandbox.checkout_plan"
+
+
+def create_session(ledger: Ledger, params: JSONObject, *, public_url: str, at_s: int) -> JSONObject:
+    """Open a session, whose `url` is the hosted page below `public_url`.
+
+    Raises:
+        APIError: a parameter is missing, contradicts another, or names what is not there.
+    """
+    mode = _required(params, "mode")
+    lines = _build_lines(ledger, params, mode)
+    customer = params.get("customer")
+    if customer is not None:
+        ledger.get_named("customer", customer, param="customer")
+        if "customer_email" in params:
+            message = "You may only specify one of these parameters: customer, customer_email."
+            raise APIError(message, param="customer_email")
+    amount = sum(line["amount_total"] for line in lines)
+    session = ledger.build(
+        "checkout.session",
+        at_s,
+        mode=mode,
+        customer=customer,
+        customer_email=params.get("customer_email"),
+        customer_creation=None if mode == "subscription" else _customer_creation(params),
+        client_reference_id=params.get("client_reference_id"),
+        metadata=params.get("metadata", {}),
+        success_url=_page_url(_required(params, "success_url"), "success_url"),
+        cancel_url=_page_url(params["cancel_url"], "cancel_url")
+        if "cancel_url" in params
+        else None,
+        locale=params.get("locale"),
+        amount_subtotal=amount,
+        amount_total=amount,
+        currency=lines[0]["currency"],
+        expires_at=_expires_at(params, at_s),
+        payment_method_collection="always" if mode == "subscription" else "if_required",
+    )
+    session["url"] = session_url(public_url, session["id"])
+    plan = {
+        "id": _plan_id(session["id"]),
+        "object": _PLAN,
+        "subscription_metadata": params.get("subscription_data", {}).get("metadata", {}),
+        "payment_metadata": params.get("payment_intent_data", {}).get("metadata", {}),
+    }
+    _save(ledger, session)
+    ledger.store.save(plan, owner=session["id"])
+    for line in lines:
+        ledger.store.save(line, owner=session["id"])
+    return session
+
+
+def expire_session(ledger: Ledger, session: JSONObject, at_s: int) -> JSONObject:
+    """Close an open session; its page cannot be paid any more.
+
+    Raises:
+        APIError: the session is complete or has expired before.
+    """
+    if session["status"] != "open":
+        raise APIError(
+            'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
+            f"Session has a status of `{session['status']}`."
+        )
+    ledger.change(session, status="expired", url=None)
+    _save(ledger, session)
+    ledger.announce("checkout.session.expired", session, at_s)
+    return session
+
+
+def pay_session(
+    ledger: Ledger, session: JSONObject, card: Card, email: str | None, at_s: int
+) -> str | None:
+    """Try to pay the open session with the card; return None, or why the card was refused.
+
+    A refusal leaves the session open and a failed payment on record. Success completes the
+    session and announces it together with what it brought about, all in the same second.
+    """
+    plan = ledger.get(_PLAN, _plan_id(session["id"]))
+    if card.is_declined:
+        _record_decline(ledger, session, at_s)
+        return "Your card was declined. Try another card."
+    customer = _customer_of(ledger, session, email, at_s)
+    method = _save_card(ledger, card, customer, email, at_s)
+    paid: JSONObject
+    if session["mode"] == "subscription":
+        if customer is None:
+            raise RuntimeError("a subscription without a customer")
+        subscription, invoice = start_subscription(
+            ledger,
+            customer=customer,
+            payment_method=method["id"],
+            lines=line_items(ledger, session["id"]),
+            metadata=plan["subscription_metadata"],
+            at_s=at_s,
+        )
+        paid = {"subscription": subscription["id"], "invoice": invoice["id"]}
+    else:
+        intent = _session_intent(ledger, session, customer, method["id"], at_s, is_paid=True)
+        intent["metadata"] = plan["payment_metadata"]
+        ledger.save(intent)
+        ledger.announce("payment_intent.succeeded", intent, at_s)
+        paid = {"payment_intent": intent["id"]}
+    details: JSONObject = {
+        "address": None,
+        "business_name": None,
+        "email": email,
+        "individual_name": None,
+        "name": None,
+        "phone": None,
+        "tax_exempt": "none",
+        "tax_ids": [],
+    }
+    done = {"status": "complete", "payment_status": "paid", "url": None, "customer": customer}
+    ledger.change(session, **done, **paid, customer_details=details)
+    _save(ledger, session)
+    ledger.announce("checkout.session.completed", session, at_s)
+    return None
+
+
+def line_items(ledger: Ledger, session_id: str) -> list[JSONObject]:
+    """Return the session's line items in the order in which they were given."""
+    return list(ledger.store.oldest("item", owner=session_id))
+
+
+def session_url(public_url: str, session_id: str) -> str:
+    """Return where browsers find the session's hosted page."""
+    return f"{public_url}/c/pay/{session_id}"
+
+
+def move_open_sessions(ledger: Ledger, public_url: str) -> None:
+    """Point open sessions to `public_url`: a restart may have brought another port."""
+    with ledger.store.transaction():
+        for session in list(ledger.store.oldest("checkout.session")):
+            if session["status"] == "open":
+                _save(ledger, session | {"url": session_url(public_url, session["id"])})
+
+
+def _save(ledger: Ledger, session: JSONObject) -> None:
+    due_at_s = session["expires_at"] if session["status"] == "open" else None
+    ledger.save(session, due_at_s=due_at_s)
+
+
+def _plan_id(session_id: str) -> str:
+    return f"plan_of_{session_id}"
+
+
+def _required(params: JSONObject, name: str) -> str:
+    if not params.get(name):
+        raise APIError(f"Missing required param: {name}.", code="parameter_missing", param=name)
+    return str(params[name])
+
+
+def _build_lines(ledger: Ledger, params: JSONObject, mode: str) -> list[JSONObject]:
+    given = params.get("line_items") or []
+    if not given:
+        raise APIError(
+            "Missing required param: line_items.", code="parameter_missing", param="line_items"
+        )
+    lines = [_build_line(ledger, line, f"line_items[{i}]") for i, line in enumerate(given)]
+    rhythms = [line["price"]["recurring"] for line in lines]
+    intervals = {rhythm["interval"] for rhythm in rhythms if rhythm}
+    if mode == "payment" and intervals:
+        raise APIError(
+            "You specified `payment` mode but passed a recurring price. Either switch to "
+            "`subscription` mode or use only one-time prices.",
+            param="line_items",
+        )
+    if mode == "subscription" and not intervals:
+        raise APIError(
+            "You must provide at least one recurring price in `subscription` mode when using "
+            "prices.",
+            param="line_items",
+        )
+    if len(intervals) > 1:
+        raise APIError("All prices must share one billing interval.", param="line_items")
+    if len({line["currency"] for line in lines}) > 1:
+        raise APIError("All prices must share one currency.", param="line_items")
+    return lines
+
+
+def _build_line(ledger: Ledger, given: JSONObject, name: str) -> JSONObject:
+    price = ledger.get_named("price", _required(given, "price"), param=f"{name}[price]")
+    quantity = given.get("quantity", 1)
+    if not price["active"]:
+        raise APIError("The price specified is inactive.", param=f"{name}[price]")
+    if not 1 <= quantity <= 1000:
+        raise APIError("Invalid quantity: must be 1 to 1000", param=f"{name}[quantity]")
+    amount = price["unit_amount"] * quantity
+    product = ledger.get("product", price["product"])
+    return ledger.shapes.build(
+        "item",
+        id=new_id("item"),
+        amount_subtotal=amount,
+        amount_total=amount,
+        currency=price["currency"],
+        description=product["name"],
+        price=price,
+        quantity=quantity,
+    )
+
+
+def _customer_creation(params: JSONObject) -> str:
+    return str(params.get("customer_creation", "if_required"))
+
+
+def _page_url(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
+        raise APIError(f"Not a valid URL: {name}", code="url_invalid", param=name)
+    return url
+
+
+def _expires_at(params: JSONObject, at_s: int) -> int:
+    wanted = params.get("expires_at", at_s + _LIFETIME_S)
+    # A minute of leeway on both ends, for a caller whose clock is not quite ours.
+    if not _SHORTEST_LIFETIME_S - 60 <= wanted - at_s <= _LIFETIME_S + 60:
+        message = "The `expires_at` timestamp must be 30 minutes to 24 hours from now."
+        raise APIError(message, param="expires_at")
+    return int(wanted)
+
+
+def _customer_of(ledger: Ledger, session: JSONObject, email: str | None, at_s: int) -> str | None:
+    if session["customer"] is not None:
+        return str(session["customer"])
+    if session["mode"] == "payment" and session["customer_creation"] != "always":
+        return None
+    return str(create_customer(ledger, {"email": email}, at_s)["id"])
+
+
+def _save_card(
+    ledger: Ledger, card: Card, customer: str | None, email: str | None, at_s: int
+) -> JSONObject:
+    method = ledger.build("payment_method", at_s, customer=customer)
+    method["billing_details"]["email"] = email
+    method["card"] |= {
+        "brand": card.brand,
+        "display_brand": card.brand,
+        "last4": card.last4,
+        "exp_month": card.exp_month,
+        "exp_year": card.exp_year,
+        "networks": {"available": [card.brand], "preferred": None},
+    }
+    ledger.save(method)
+    return method
+
+
+def _session_intent(
+    ledger: Ledger,
+    session: JSONObject,
+    customer: str | None,
+    method: str | None,
+    at_s: int,
+    *,
+    is_paid: bool,
+) -> JSONObject:
+    return build_intent(
+        ledger,
+        amount_minor=session["amount_total"],
+        currency=session["currency"],
+        customer=customer,
+        payment_method=method,
+        at_s=at_s,
+        is_paid=is_paid,
+    )
+
+
+def _record_decline(ledger: Ledger, session: JSONObject, at_s: int) -> None:
+    intent = _session_intent(ledger, session, session["customer"], None, at_s, is_paid=False)
+    ledger.save(intent)
+    ledger.announce("payment_intent.payment_failed", intent, at_s)

@@ -1,0 +1,71 @@
+"""The published example objects that every answer starts from, so that no field is missing."""
+
+import copy
+import json
+import secrets
+from pathlib import Path
+from typing import Any, TypeAlias
+
+# Any: a Stripe object as JSON; the SDK on the other side gives it types.
+JSONObject: TypeAlias = dict[str, Any]
+
+# The API version whose shapes `shapes.json` holds and which stripe-python 16.1 pins. Events
+# say it, as those of a webhook endpoint made with this version do.
+API_VERSION = "2026-10-28.endive"
+
+# How Stripe's ids start, by the object they name.
+PREFIXES = {
+    "checkout.session": "cs_test",
+    "customer": "cus",
+    "event": "evt",
+    "invoice": "in",
+    "invoice_payment": "inpay",
+    "item": "li",
+    "line_item": "il",
+    "payment_intent": "pi",
+    "payment_method": "pm",
+    "price": "price",
+    "product": "prod",
+    "subscription": "sub",
+    "subscription_item": "si",
+}
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_CHARS = 24
+
+
+class Shapes:
+    """The example objects by kind; construct with `Shapes.load()`."""
+
+    def __init__(self, examples: dict[str, JSONObject]) -> None:
+        self._examples = examples
+
+    @classmethod
+    def load(cls) -> "Shapes":
+        """Read the examples that stand beside this file."""
+        path = Path(__file__).with_name("shapes.json")
+        return cls(json.loads(path.read_text(encoding="utf-8")))
+
+    def build(self, kind: str, **fields: Any) -> JSONObject:  # Any: JSON values
+        """Return a fresh object of `kind` with `fields` set, and a new id unless one is given.
+
+        Raises:
+            KeyError: `kind` has no such field, which is a mistake of the caller's.
+        """
+        built = copy.deepcopy(self._examples[kind])
+        unknown = fields.keys() - built.keys()
+        if unknown:
+            raise KeyError(f"{kind} has no {', '.join(sorted(unknown))}")
+        return built | {"id": new_id(kind)} | fields
+
+
+def new_id(kind: str) -> str:
+    """Return a new id for an object of `kind`."""
+    random = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
+    return f"{PREFIXES[kind]}_{random}"
+
+
+def kind_of(object_id: str) -> str | None:
+    """Return the kind that the id's prefix names, or None for a prefix that is none of ours."""
+    prefix = object_id.rsplit("_", 1)[0]
+    return next((kind for kind, known in PREFIXES.items() if known == prefix), None)

@@ -1,0 +1,170 @@
+"""SQLite: every object as one row of JSON, settings, and the answers kept for repeats.
+
+Statements take well under a millisecond, so they run on the event loop; that also makes a
+function without an `await` between its statements whole by itself.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.sandbox.shapes import JSONObject
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS object (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of creation; `created` is coarser
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    owner TEXT,                            -- whose it is: a customer, a session, an event's subject
+    due_at_s INTEGER,                      -- when time alone will change it, in sandbox seconds
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, seq);
+CREATE INDEX IF NOT EXISTS object_by_owner ON object (owner, kind, seq);
+CREATE INDEX IF NOT EXISTS object_by_due ON object (due_at_s) WHERE due_at_s IS NOT NULL;
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answer (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS delivery (
+    event_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'given_up')),
+    body BLOB NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    first_at_s REAL NOT NULL,              -- wall clock, as is the next line
+    next_at_s REAL NOT NULL,
+    trouble TEXT                           -- what the last attempt met, NULL once delivered
+);
+CREATE INDEX IF NOT EXISTS delivery_pending ON delivery (next_at_s) WHERE state = 'pending';
+"""
+
+# How long a start waits for a predecessor that is on its way out.
+_LOCK_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer kept under an idempotency key, with a fingerprint of the request it answered."""
+
+    fingerprint: str
+    status: int
+    body: str
+
+
+class Store:
+    """One connection; construct with `Store.open`, and end with `close`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open `sandbox.sqlite3` in `folder`, making both if they are not there.
+
+        With `synchronous=FULL` a commit is on the disk before it returns, so neither a kill
+        nor a power cut loses what a client was told.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "sandbox.sqlite3"
+        connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(_SCHEMA)
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the connection; the store cannot be used afterwards."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make what happens inside one change; an inner scope joins the outer one."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def save(self, body: JSONObject, *, owner: str | None, due_at_s: int | None = None) -> None:
+        """Insert the object, or replace it and keep its place in the order of creation."""
+        self.connection.execute(
+            "INSERT INTO object (id, kind, owner, due_at_s, body) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE"
+            " SET owner = excluded.owner, due_at_s = excluded.due_at_s, body = excluded.body",
+            (body["id"], body["object"], owner, due_at_s, json.dumps(body)),
+        )
+
+    def find(self, kind: str, object_id: str) -> JSONObject | None:
+        """Return the object, or None if no object of this kind has the id."""
+        row = self.connection.execute(
+            "SELECT body FROM object WHERE id = ? AND kind = ?", (object_id, kind)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def newest(
+        self, kind: str, *, owner: str | None = None, older_than: str | None = None
+    ) -> Iterator[JSONObject]:
+        """Go through objects from the newest on, reading only as far as the caller asks."""
+        rows = self.connection.execute(
+            "SELECT body FROM object WHERE kind = :kind AND (:owner IS NULL OR owner = :owner)"
+            " AND (:cursor IS NULL OR seq < (SELECT seq FROM object WHERE id = :cursor))"
+            " ORDER BY seq DESC",
+            {"kind": kind, "owner": owner, "cursor": older_than},
+        )
+        return (json.loads(body) for (body,) in rows)
+
+    def oldest(
+        self, kind: str, *, owner: str | None = None, newer_than: str | None = None
+    ) -> Iterator[JSONObject]:
+        """Go through objects from the oldest on, reading only as far as the caller asks."""
+        rows = self.connection.execute(
+            "SELECT body FROM object WHERE kind = :kind AND (:owner IS NULL OR owner = :owner)"
+            " AND (:cursor IS NULL OR seq > (SELECT seq FROM object WHERE id = :cursor))"
+            " ORDER BY seq",
+            {"kind": kind, "owner": owner, "cursor": newer_than},
+        )
+        return (json.loads(body) for (body,) in rows)
+
+    def count(self, kind: str) -> int:
+        """Return how many objects of the kind there are."""
+        query = "SELECT count(*) FROM object WHERE kind = ?"
+        return int(self.connection.execute(query, (kind,)).fetchone()[0])
+
+    def find_due(self, now_s: int) -> tuple[JSONObject, int] | None:
+        """Return the object that fell due first, with its time, or None if nothing is due."""
+        row = self.connection.execute(
+            "SELECT body, due_at_s FROM object WHERE due_at_s <= ? ORDER BY due_at_s, seq LIMIT 1",
+            (now_s,),
+        ).fetchone()
+        return None if row is None else (json.loads(row[0]), int(row[1]))
+
+    def find_setting(self, name: str) -> str | None:
+        """Return the setting's value, or None if it was never saved."""
+        query = "SELECT value FROM setting WHERE name = ?"
+        row = self.connection.execute(query, (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def save_setting(self, name: str, value: str) -> None:
+        """Save the setting, over what was there."""
+        self.connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
+    def find_answer(self, key: str) -> Answer | None:
+        """Return what was answered under the idempotency key, or None for a new key."""
+        query = "SELECT fingerprint, status, body FROM answer WHERE key = ?"
+        row = self.connection.execute(query, (key,)).fetchone()
+        return None if row is None else Answer(*row)
+
+    def keep_answer(self, key: str, answer: Answer) -> None:
+        """Keep the answer; a second one under the same key is a mistake and raises."""
+        self.connection.execute(
+            "INSERT INTO answer VALUES (?, ?, ?, ?)",
+            (key, answer.fingerprint, answer.status, answer.body),
+        )
