@@ -2,9 +2,15 @@
 
 load          from a path to a Config, or to all its faults
 source        YAML with the place of every key and value
+syntax        what is not YAML, in plain words
+scalars       what a bare word of YAML means
 interpolate   `${NAME}`: values from the environment
+values        the kinds of value: their form and what is said of a wrong one
 schema        every key: type, unit, range, default
+reflect       questions to the schema: what stands at a place, and is it secret
+secrecy       secrets that stand in clear, and what no message may show
 translate     the schema's objections in plain words, at their place
+parts         what of a faulty file can be checked all the same
 checks        what must fit together across sections
 faults        a fault: place, line, caret, what to do
 """

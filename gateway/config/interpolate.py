@@ -1,7 +1,7 @@
 """`${NAME}` in a value: taken from the environment, or from the file that NAME_FILE names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +12,46 @@ _FILE_LIMIT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """`${name}`, or `${name:-default}`; `default` None means that there is none."""
+
+    name: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Interpolated:
-    """`text` after substitution. `names` are the variables it came from."""
+    """`text` after substitution; `names` are the variables that something came from."""
 
     text: str
     names: tuple[str, ...]
-    used_default: bool
 
 
 class InterpolationError(Exception):
     """A reference cannot be followed; the message tells which variable to set."""
+
+
+def split(text: str) -> Iterator[str | Reference]:
+    """Yield the plain parts of a text and its references, in order.
+
+    Raises:
+        InterpolationError: a reference is not closed, or its name is none. The message
+            does not repeat it: the text may be a secret that happens to hold a `${`.
+    """
+    end = 0
+    for match in _PATTERN.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()]
+        end = match.end()
+        if match[0] == "$${":
+            yield "${"
+            continue
+        reference = _NAME.fullmatch(match[1])
+        if reference is None or not match[0].endswith("}"):
+            raise InterpolationError("this is no reference; write ${NAME}, or $${ for a plain ${")
+        yield Reference(reference[1], reference[3])
+    if end < len(text):
+        yield text[end:]
 
 
 def interpolate(text: str, environment: Mapping[str, str]) -> Interpolated:
@@ -29,42 +59,39 @@ def interpolate(text: str, environment: Mapping[str, str]) -> Interpolated:
 
     `${NAME}` is the variable, or the content of the file named by `NAME_FILE`. `${X_FILE}`
     is the content of the file that X_FILE names. `${NAME:-text}` has a default; `$${` is a
-    plain `${`.
+    plain `${`. An empty variable counts as one that is not set.
 
     Raises:
-        InterpolationError: a variable is not set, or its file cannot be read.
+        InterpolationError: variables are not set, or a file cannot be read.
     """
     names: list[str] = []
     parts: list[str] = []
-    used_default = False
-    end = 0
-    for match in _PATTERN.finditer(text):
-        parts.append(text[end : match.start()])
-        end = match.end()
-        if match[0] == "$${":
-            parts.append("${")
+    problems: list[str] = []
+    for part in split(text):
+        if isinstance(part, str):
+            parts.append(part)
             continue
-        reference = _NAME.fullmatch(match[1] or "")
-        if reference is None or not match[0].endswith("}"):
-            raise InterpolationError(f"{match[0]!r} is no reference; write ${{NAME}}, or $${{")
-        name, has_default, default = reference[1], reference[2] is not None, reference[3]
-        names.append(name)
-        found = _find(name, environment)
-        if found is None and not has_default:
-            raise InterpolationError(
-                f"the environment variable {name} is not set, nor {_file_of(name)}; set one"
-            )
-        used_default = used_default or found is None
-        parts.append(default if found is None else found)
-    return Interpolated("".join([*parts, text[end:]]), tuple(names), used_default)
+        try:
+            found = _find(part.name, environment)
+        except InterpolationError as error:
+            problems.append(str(error))
+            continue
+        if found is not None:
+            names.append(part.name)
+            parts.append(found)
+        elif part.default is not None:
+            parts.append(part.default)
+        else:
+            problems.append(_not_set(part.name))
+    if problems:
+        raise InterpolationError("; ".join(dict.fromkeys(problems)))
+    return Interpolated("".join(parts), tuple(names))
 
 
-def has_default(text: str) -> bool:
-    """Tell whether a reference in the text has a default."""
-    return any(
-        (found := _NAME.fullmatch(match[1] or "")) is not None and found[2] is not None
-        for match in _PATTERN.finditer(text)
-    )
+def _not_set(name: str) -> str:
+    if name.endswith("_FILE"):
+        return f"the environment variable {name} is not set; it has to name a file with the value"
+    return f"the environment variable {name} is not set; set it, or set {name}_FILE to a file's path"
 
 
 def _find(name: str, environment: Mapping[str, str]) -> str | None:
@@ -74,25 +101,23 @@ def _find(name: str, environment: Mapping[str, str]) -> str | None:
         return _read(name, path) if path else None
     if value := environment.get(name):
         return value
-    path = environment.get(_file_of(name))
-    return _read(_file_of(name), path) if path else None
-
-
-def _file_of(name: str) -> str:
-    return name if name.endswith("_FILE") else f"{name}_FILE"
+    path = environment.get(f"{name}_FILE")
+    return _read(f"{name}_FILE", path) if path else None
 
 
 def _read(name: str, path: str) -> str:
+    """Return the file's content. Messages leave its path out: it may be the secret itself."""
     try:
         with Path(path).open("rb") as file:
             raw = file.read(_FILE_LIMIT_BYTES + 1)
+        if len(raw) > _FILE_LIMIT_BYTES:
+            raise InterpolationError(f"the file that {name} names is larger than a value may be")
         text = raw.decode()
     except OSError as error:
-        raise InterpolationError(
-            f"the file named by {name} cannot be read: {error.strerror} ({path})"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InterpolationError(f"the file named by {name} is not UTF-8 ({path})") from error
-    if len(raw) > _FILE_LIMIT_BYTES:
-        raise InterpolationError(f"the file named by {name} is larger than a value is ({path})")
+        why = error.strerror or type(error).__name__
+        raise InterpolationError(f"the file that {name} names cannot be read: {why}") from None
+    except UnicodeDecodeError:
+        raise InterpolationError(f"the file that {name} names is not UTF-8") from None
+    except ValueError:
+        raise InterpolationError(f"what {name} holds is not the path of a file") from None
     return text.removesuffix("\n").removesuffix("\r")
