@@ -14,23 +14,19 @@ _ROOT = Path(__file__).parent.parent
 _START_TIMEOUT_S = 30.0
 
 
-async def start_apps() -> tuple[GuardedProcess, dict[str, str]]:
-    """Start the ten sample apps; return the process, and the URL of each app by its id.
+async def start_apps() -> GuardedProcess:
+    """Start the ten sample apps; the ready line has `urls`, by the app's id.
 
     Raises:
         EmbeddedError: they did not start.
     """
-    process = await _start("sample apps", ["-m", "demo.apps", "--exit-with-stdin"])
-    urls = (process.ready_line or {}).get("urls")
-    if not isinstance(urls, dict):
-        raise TypeError(f"the sample apps told no URLs: {process.ready_line}")
-    return process, {str(name): str(url) for name, url in urls.items()}
+    return await _start("sample apps", ["-m", "demo.apps", "--exit-with-stdin"])
 
 
 async def start_sandbox(
-    folder: Path, config: Config, secrets: DemoSecrets, *, port: int, webhook_url: str
-) -> tuple[GuardedProcess, str]:
-    """Start the payment sandbox with what the configuration sells; return its URL too.
+    folder: Path, config: Config, secrets: DemoSecrets, *, webhook_url: str
+) -> GuardedProcess:
+    """Start the payment sandbox with what the configuration sells; the ready line has `url`.
 
     Raises:
         EmbeddedError: it did not start.
@@ -41,13 +37,12 @@ async def start_sandbox(
         "--api-key-file": ("api-key", secrets.STRIPE_SECRET_KEY),
         "--webhook-secret-file": ("webhook-secret", secrets.STRIPE_WEBHOOK_SECRET),
     }
-    arguments = ["-m", "demo.sandbox", "--data", str(folder), "--port", str(port)]
-    arguments += ["--webhook-url", webhook_url, "--exit-with-stdin"]
+    arguments = ["-m", "demo.sandbox", "--data", str(folder), "--webhook-url", webhook_url]
+    arguments.append("--exit-with-stdin")
     for option, (name, text) in files.items():
         write_private(folder / name, text)
         arguments += [option, str(folder / name)]
-    process = await _start("payment sandbox", arguments)
-    return process, str((process.ready_line or {})["url"])
+    return await _start("payment sandbox", arguments)
 
 
 async def _start(name: str, arguments: list[str]) -> GuardedProcess:

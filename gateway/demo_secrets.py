@@ -33,6 +33,8 @@ def placeholders() -> dict[str, str]:
     """
     return {
         **_make().as_environment(),
+        # The port comes from the command line, and the apps' own are not known yet.
+        "PORT": "0",
         "DATABASE_URL": "postgresql:///not-started",
         "REDIS_URL": "none",
         "STRIPE_API_URL": "http://127.0.0.1:1",

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jwt
 from rich.console import Console
@@ -25,8 +25,10 @@ from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.demo_parts import start_apps, start_sandbox
 from gateway.demo_secrets import DemoSecrets, load_or_create_secrets, placeholders
+from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.embedded.processes import GuardedProcess
 from gateway.embedded.valkey import EmbeddedValkey
 from gateway.errors import StartError
 from gateway.lifecycle import bind, run_gateway
@@ -72,6 +74,15 @@ class _Children:
         self._console.print(f"  {name} [dim]{time.perf_counter() - began_s:.1f} s[/]")
         return result
 
+    async def start_process(
+        self, name: str, starting: Awaitable[GuardedProcess]
+    ) -> dict[str, Any]:  # its ready line, whatever it holds
+        """Start a program, own it, and return what it says of itself."""
+        process = await self.start(name, starting)
+        self.stop_at_end(process)
+        self.watch(process)
+        return dict(process.ready_line or {})
+
     def stop_at_end(self, child: _Child) -> None:
         self._stack.push_async_callback(child.stop)
 
@@ -105,8 +116,7 @@ async def up(options: UpOptions, console: Console) -> None:
             stack.callback(console.print, f"Tollway has stopped; the data stays in {folder.path}")
             stack.callback(_close_all, sockets)
             children = _Children(stack, console)
-            await _start_servers(children, folder, environment)
-            sandbox_url = await _start_demo(children, folder, draft, secrets, environment, port)
+            sandbox_url = await _start_children(children, folder, draft, secrets, environment)
             config = _quick_to_drain(load_config(options.config, environment))
             serving = run_gateway(
                 config,
@@ -118,46 +128,37 @@ async def up(options: UpOptions, console: Console) -> None:
             await _serve_while_all_live(serving, children)
 
 
-async def _start_servers(children: _Children, folder: DataDir, environment: dict[str, str]) -> None:
-    folder.run.mkdir(mode=0o700, exist_ok=True)
-    postgres = EmbeddedPostgres(folder.postgres, folder.run)
-    valkey = EmbeddedValkey(folder.valkey, folder.run)
-    children.stop_at_end(postgres)
-    children.stop_at_end(valkey)
-    async with asyncio.TaskGroup() as tasks:
-        database = tasks.create_task(children.start("Postgres", postgres.start()))
-        cache = tasks.create_task(children.start("Valkey", valkey.start()))
-    children.watch(postgres, valkey)
-    environment["DATABASE_URL"] = database.result()
-    environment["REDIS_URL"] = cache.result()
-
-
-async def _start_demo(
+async def _start_children(
     children: _Children,
     folder: DataDir,
     draft: Config,
     secrets: DemoSecrets,
     environment: dict[str, str],
-    port: int,
 ) -> str:
-    """Start the sample apps and the sandbox; return the sandbox's URL."""
-    apps, urls = await children.start("sample apps", start_apps())
-    children.stop_at_end(apps)
-    environment.update({f"{name.upper()}_URL": url for name, url in urls.items()})
-    sandbox, sandbox_url = await children.start(
-        "payment sandbox",
-        start_sandbox(
-            folder.path / "sandbox",
-            draft,
-            secrets,
-            port=0,
-            webhook_url=f"http://{draft.public.host}:{port}/webhook",
-        ),
-    )
-    children.stop_at_end(sandbox)
-    children.watch(apps, sandbox)
-    environment["STRIPE_API_URL"] = sandbox_url
-    return sandbox_url
+    """Start everything below us at once, and note where it is; return the sandbox's URL."""
+    folder.run.mkdir(mode=0o700, exist_ok=True)
+    postgres = EmbeddedPostgres(folder.postgres, folder.run)
+    valkey = EmbeddedValkey(folder.valkey, folder.run)
+    children.stop_at_end(postgres)
+    children.stop_at_end(valkey)
+    webhook_url = f"http://{draft.public.host}:{environment['PORT']}/webhook"
+    sandboxing = start_sandbox(folder.path / "sandbox", draft, secrets, webhook_url=webhook_url)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            database = tasks.create_task(children.start("Postgres", postgres.start()))
+            cache = tasks.create_task(children.start("Valkey", valkey.start()))
+            apps = tasks.create_task(children.start_process("sample apps", start_apps()))
+            sandbox = tasks.create_task(children.start_process("payment sandbox", sandboxing))
+    except* EmbeddedError as errors:
+        # Whichever failed first is told; the others were cancelled, or failed with it.
+        raise errors.exceptions[0] from None
+    children.watch(postgres, valkey)
+    environment["DATABASE_URL"] = database.result()
+    environment["REDIS_URL"] = cache.result()
+    ready = apps.result()["urls"]
+    environment.update({f"{name.upper()}_URL": url for name, url in ready.items()})
+    environment["STRIPE_API_URL"] = sandbox.result()["url"]
+    return environment["STRIPE_API_URL"]
 
 
 async def _serve_while_all_live(serving: Coroutine[None, None, None], children: _Children) -> None:

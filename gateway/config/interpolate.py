@@ -7,6 +7,8 @@ from pathlib import Path
 
 _PATTERN = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.DOTALL)
+REFERENCE = re.compile(r"\$\{[^}]*\}")
+"""A text that is nothing but one reference."""
 # A secret is a line; a larger file was named by mistake.
 _FILE_LIMIT_BYTES = 64 * 1024
 
@@ -54,6 +56,11 @@ def split(text: str) -> Iterator[str | Reference]:
         yield text[end:]
 
 
+def is_reference(text: str) -> bool:
+    """Tell whether the text is one reference without a default: nothing in it is a secret."""
+    return REFERENCE.fullmatch(text) is not None and ":-" not in text
+
+
 def interpolate(text: str, environment: Mapping[str, str]) -> Interpolated:
     """Replace every `${…}` of the text once; what comes in is not looked at again.
 
@@ -91,7 +98,7 @@ def interpolate(text: str, environment: Mapping[str, str]) -> Interpolated:
 def _not_set(name: str) -> str:
     if name.endswith("_FILE"):
         return f"the environment variable {name} is not set; it has to name a file with the value"
-    return f"the environment variable {name} is not set; set it, or set {name}_FILE to a file's path"
+    return f"the environment variable {name} is not set; set it, or {name}_FILE to a file's path"
 
 
 def _find(name: str, environment: Mapping[str, str]) -> str | None:

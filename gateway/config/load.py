@@ -6,10 +6,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.config.checks import check
-from gateway.config.faults import ConfigFaults, Fault
+from gateway.config.faults import ConfigFaults
+from gateway.config.parts import parts_of
+from gateway.config.reflect import open_keys
 from gateway.config.schema import Config
+from gateway.config.secrecy import Secrecy
 from gateway.config.source import Document, read_document
-from gateway.config.translate import faults_of, secrets_in_clear
+from gateway.config.translate import faults_of
 
 
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
@@ -18,22 +21,22 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
     Raises:
         ConfigFaults: the file cannot be used; all of its faults at once.
     """
-    document = read_document(path, environment)
-    faults: list[Fault] = list(document.faults)
-    config = None
-    if document.data is not None:
-        faults += secrets_in_clear(document)
-        config = _validate(document, faults)
-    if config is not None:
-        faults += check(config, document)
-    if faults or config is None:
-        raise ConfigFaults(path, document.lines, faults)
+    document = read_document(path, environment, open_keys())
+    if document.data is None:
+        raise ConfigFaults(path, document.lines, document.faults, document.hidden)
+    secrecy = Secrecy(document)
+    config = _validate(document)
+    document.faults += [*secrecy.faults(), *check(parts_of(document.data), document)]
+    if document.faults or config is None:
+        faults = [secrecy.without_secrets(fault) for fault in document.faults]
+        raise ConfigFaults(path, document.lines, faults, document.hidden)
     return config
 
 
-def _validate(document: Document, faults: list[Fault]) -> Config | None:
+def _validate(document: Document) -> Config | None:
+    """Return the configuration, or None and add why not to the document's faults."""
     try:
         return Config.model_validate(document.data)
     except ValidationError as error:
-        faults += faults_of(error, document)
+        document.faults += faults_of(error, document)
         return None

@@ -3,92 +3,32 @@
 `docs/configuration.md` tells the same to its readers; a test compares the two.
 """
 
-import re
-from ipaddress import ip_network
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-ID_PATTERN = r"^[a-z][a-z0-9-]{0,49}$"
-FEATURE_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
-CURRENCY_PATTERN = r"^[a-z]{3}$"
-METHOD_PATTERN = r"^[A-Z]{1,20}$"
-
-_ADDRESS_HINT = "`localhost`, or an address such as 0.0.0.0 or ::"
-
-
-def _whole(value: Any) -> Any:  # any YAML value, before its type is known
-    if isinstance(value, (bool, float)):
-        raise ValueError(f"expected a whole number, got {value!r}".replace("True", "true"))  # noqa: TRY004 - pydantic translates ValueError alone
-    return value
-
-
-def _number(value: Any) -> Any:  # as `_whole`
-    if isinstance(value, bool):
-        raise ValueError("expected a number, got a yes-or-no value")  # noqa: TRY004 - as above
-    return value
-
-
-def _host(value: str) -> str:
-    if not _HOST.fullmatch(value) or len(value) > 253:
-        raise ValueError("expected a host name in lower case, without scheme and port")
-    return value
-
-
-def _origin(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("expected a URL such as http://127.0.0.1:9001")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
-        raise ValueError("expected scheme, host and port alone: the request's path is kept")
-    return value.rstrip("/")
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("expected an address or a network such as 10.0.0.0/8") from None
-
-
-def _redis_url(value: Any) -> Any:  # as `_whole`
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if text != "none" and urlsplit(str(text)).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError(
-            "expected `none`, or a URL that begins with redis://, rediss:// or unix://"
-        )
-    return value
-
-
-def _feature_value(value: Any) -> Any:  # as `_whole`
-    if not isinstance(value, (bool, int, str)):
-        raise ValueError("expected true, false, a whole number or a word")  # noqa: TRY004 - as above
-    return value
-
-
-def _not_empty(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip():
-        raise ValueError("an empty secret is a missing secret")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number)]
-Seconds = Annotated[Number, Field(gt=0, le=86_400)]
-Host = Annotated[str, AfterValidator(_host)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Network = Annotated[str, AfterValidator(_network)]
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-FeatureName = Annotated[str, Field(pattern=FEATURE_PATTERN)]
-FeatureValue = Annotated[Any, BeforeValidator(_feature_value)]
-Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
+from gateway.config.values import (
+    Address,
+    Currency,
+    DatabaseURL,
+    FeatureName,
+    FeatureValue,
+    Host,
+    Id,
+    MaybeWhole,
+    Method,
+    Network,
+    Origin,
+    RedisURL,
+    Seconds,
+    Secret,
+    Sentence,
+    ShortSeconds,
+    Text,
+    Whole,
+    Word,
+    YesOrNo,
+)
 
 
 class Section(BaseModel):
@@ -100,16 +40,21 @@ class Section(BaseModel):
 class ListenConfig(Section):
     """Where visitors' connections come in."""
 
-    address: Text = Field("localhost", description=f"{_ADDRESS_HINT}; localhost is both loopbacks")
+    address: Address = Field(
+        "localhost",
+        description="localhost, which is 127.0.0.1 and ::1, or an address: 0.0.0.0 is every one",
+    )
     port: Whole = Field(8080, ge=0, le=65_535, description="TCP port; 0 takes a free one")
 
 
 class PublicConfig(Section):
     """How visitors reach the gateway."""
 
-    scheme: Literal["http", "https"] = Field("http", description="http only on this machine")
+    scheme: Annotated[Literal["http", "https"], Word] = Field(
+        "http", description="http on this machine only, otherwise https"
+    )
     host: Host = Field("checkout.localhost", description="host of the gateway's own pages")
-    port: Whole | None = Field(
+    port: MaybeWhole = Field(
         None, ge=1, le=65_535, description="port that visitors see; null is listen.port"
     )
 
@@ -117,17 +62,17 @@ class PublicConfig(Section):
 class DatabaseConfig(Section):
     """PostgreSQL, from version 15: the truth."""
 
-    url: Secret = Field(description="postgresql://user:password@host/database")
+    url: DatabaseURL = Field(description="postgresql://user:password@host/database")
     pool_size: Whole = Field(10, ge=2, le=500, description="connections at most")
 
 
 class RedisConfig(Section):
     """Valkey or Redis: a cache that processes share."""
 
-    url: Annotated[SecretStr, BeforeValidator(_redis_url)] = Field(
+    url: RedisURL = Field(
         SecretStr("none"), description="redis://, rediss:// or unix:// URL, or none"
     )
-    timeout_s: Seconds = Field(0.5, description="seconds for one call; a failure is a miss")
+    timeout_s: ShortSeconds = Field(0.5, description="seconds for one call; a failure is a miss")
 
 
 class SecretsConfig(Section):
@@ -141,7 +86,7 @@ class TokenConfig(Section):
 
     issuer: Text = Field(description="the `iss` of its tokens")
     audience: Text = Field("tollway", description="the `aud` that its tokens name")
-    algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
+    algorithm: Annotated[Literal["HS256", "RS256", "ES256", "EdDSA"], Word] = Field(
         "HS256", description="the one algorithm that is taken"
     )
     key: Secret = Field(description="the shared secret (HS256), or the public key in PEM")
@@ -164,7 +109,7 @@ class StripeConfig(Section):
     webhook_secrets: tuple[Secret, ...] = Field(
         min_length=1, description="whsec_… of the endpoint; several while they rotate"
     )
-    livemode: bool = Field(False, description="true takes real money, false test mode")
+    livemode: YesOrNo = Field(False, description="true takes real money, false test mode")
     timeout_s: Seconds = Field(10.0, description="seconds for one call, its retries included")
     retries: Whole = Field(2, ge=0, le=5, description="repeats of a call that may be repeated")
 
@@ -199,15 +144,17 @@ class EntitlementsConfig(Section):
         100_000, ge=1, le=50_000_000, description="clients kept in memory at most"
     )
     memory_ttl_s: Seconds = Field(300.0, description="seconds before memory is read anew, unasked")
-    negative_ttl_s: Seconds = Field(2.0, description="seconds that a refusal rests on one look")
+    negative_ttl_s: ShortSeconds = Field(
+        2.0, description="seconds that a refusal rests on one look"
+    )
     redis_ttl_s: Seconds = Field(3600.0, description="seconds that Valkey keeps a snapshot")
-    lookup_timeout_s: Seconds = Field(2.0, description="seconds for one look-up, all stores")
+    lookup_timeout_s: ShortSeconds = Field(2.0, description="seconds for one look-up, all stores")
 
 
 class ProxyConfig(Section):
     """The way to the apps."""
 
-    connect_timeout_s: Seconds = Field(5.0, description="seconds to connect to an app")
+    connect_timeout_s: ShortSeconds = Field(5.0, description="seconds to connect to an app")
     first_byte_timeout_s: Seconds = Field(60.0, description="seconds until an app answers")
     idle_timeout_s: Seconds = Field(300.0, description="seconds of silence within an answer")
     header_limit_bytes: Whole = Field(
@@ -229,8 +176,10 @@ class PriceConfig(Section):
     """What a plan costs."""
 
     amount_minor: Whole = Field(ge=0, le=10**12, description="amount in minor units (cents)")
-    currency: str = Field(pattern=CURRENCY_PATTERN, description="ISO 4217 code in lower case")
-    interval: Literal["month", "year", "once"] = Field(description="how often it is paid")
+    currency: Currency = Field(description="ISO 4217 code in lower case")
+    interval: Annotated[Literal["month", "year", "once"], Word] = Field(
+        description="how often it is paid: month, year or once"
+    )
 
 
 class PlanConfig(Section):
@@ -239,14 +188,14 @@ class PlanConfig(Section):
     id: Id = Field(description="name in headers and logs")
     version: Whole = Field(1, ge=1, le=1_000_000, description="raise it to change the plan")
     name: Text = Field(description="name on the checkout page")
-    description: str = Field("", max_length=1000, description="a sentence on the checkout page")
+    description: Sentence = Field("", description="a sentence on the checkout page")
     price: PriceConfig = Field(description="what it costs")
     stripe_price: Text = Field(description="price_… at Stripe; one version has one price")
-    grace_days: Whole | None = Field(
+    grace_days: MaybeWhole = Field(
         None, ge=0, le=365, description="days; null is billing.past_due_grace_days"
     )
     apps: dict[str, dict[FeatureName, FeatureValue]] = Field(
-        description="app: {feature: true, false, number or word}"
+        min_length=1, description="app: {feature: true, false, number or word}"
     )
 
 
@@ -254,13 +203,15 @@ class RouteConfig(Section):
     """A part of an app, and what it asks of a client."""
 
     path: Text = Field(description="ending in / it is a prefix, otherwise exact")
-    access: Literal["public", "signed_in", "entitled"] = Field(description="what is asked")
+    access: Annotated[Literal["public", "signed_in", "entitled"], Word] = Field(
+        description="what is asked: public, signed_in or entitled"
+    )
     feature: FeatureName = Field("access", description="the feature that an entitled route needs")
-    methods: tuple[Annotated[str, Field(pattern=METHOD_PATTERN)], ...] | None = Field(
+    methods: tuple[Method, ...] | None = Field(
         None, min_length=1, description="methods that the route is for; null is every one"
     )
-    on_unknown: Literal["last_known", "closed", "insecure_open"] = Field(
-        "last_known", description="what to do while the facts cannot be read"
+    on_unknown: Annotated[Literal["last_known", "closed", "insecure_open"], Word] = Field(
+        "last_known", description="while facts cannot be read: last_known, closed or insecure_open"
     )
 
 
@@ -269,7 +220,7 @@ class AppConfig(Section):
 
     id: Id = Field(description="name in plans, headers and logs")
     name: Text = Field(description="name that visitors see")
-    description: str = Field("", max_length=500, description="a sentence for visitors")
+    description: Sentence = Field("", description="a sentence for visitors")
     host: Host = Field(description="host name of its own")
     upstreams: tuple[Origin, ...] = Field(min_length=1, description="its servers, used in turns")
     routes: tuple[RouteConfig, ...] = Field(

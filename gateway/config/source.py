@@ -1,7 +1,6 @@
 """YAML, with the place of every key and value kept."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,35 +8,37 @@ from typing import Any
 import yaml
 
 from gateway.config.faults import START, Fault, Spot
-from gateway.config.interpolate import InterpolationError, interpolate
+from gateway.config.interpolate import REFERENCE, InterpolationError, interpolate, is_reference
+from gateway.config.scalars import Substituted, resolve
+from gateway.config.syntax import fault_of, hidden_in
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value is in the document: keys, and places in lists."""
 
 _FILE_LIMIT_BYTES = 1024 * 1024
 # Aliases of aliases can name more nodes than there are bytes.
 _NODE_LIMIT = 50_000
 
-# YAML 1.2's core schema. In YAML 1.1 `no` would be a boolean and `22:30` a number.
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
 
 @dataclass(slots=True)
 class Document:
-    """What the file says. `raw` is the text of each scalar before interpolation."""
+    """What the file says.
+
+    `raw` is the text of each scalar before interpolation, `names` the variables that it
+    came from, `broken` where interpolation failed, `hidden` what no fault may show.
+    """
 
     lines: list[str] = field(default_factory=list)
     data: Any = None  # any shape: that it fits the schema is what is being checked
-    values: dict[Path_, Spot] = field(default_factory=dict)
-    keys: dict[Path_, Spot] = field(default_factory=dict)
-    raw: dict[Path_, str] = field(default_factory=dict)
+    values: dict[KeyPath, Spot] = field(default_factory=dict)
+    keys: dict[KeyPath, Spot] = field(default_factory=dict)
+    raw: dict[KeyPath, str] = field(default_factory=dict)
+    names: dict[KeyPath, tuple[str, ...]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    broken: set[Path_] = field(default_factory=set)
+    broken: set[KeyPath] = field(default_factory=set)
+    hidden: list[Spot] = field(default_factory=list)
 
-    def find_spot(self, path: Path_) -> Spot:
+    def find_spot(self, path: KeyPath) -> Spot:
         """Return the place of the value, or of the nearest thing around it."""
         while path:
             if path in self.values:
@@ -45,7 +46,7 @@ class Document:
             path = path[:-1]
         return START
 
-    def find_key(self, path: Path_) -> Spot:
+    def find_key(self, path: KeyPath) -> Spot:
         """Return the place of the key, or of the nearest key around it."""
         while path:
             if path in self.keys:
@@ -53,49 +54,70 @@ class Document:
             path = path[:-1]
         return START
 
+    def is_broken(self, path: KeyPath) -> bool:
+        """Tell whether the value, or what it is part of, could not be interpolated."""
+        return any(path[:length] in self.broken for length in range(len(path) + 1))
 
-def read_document(path: Path, environment: Mapping[str, str]) -> Document:
-    """Read the file; whatever is wrong with it is among the document's faults."""
+    def hide(self, path: KeyPath) -> None:
+        """Keep the value, with all that is in it, out of every fault; names of variables stay."""
+        self.hidden.extend(
+            self.values[below]
+            for below, raw in self.raw.items()
+            if below[: len(path)] == path and not is_reference(raw)
+        )
+
+
+def read_document(
+    path: Path, environment: Mapping[str, str], open_keys: Collection[str]
+) -> Document:
+    """Read the file; whatever is wrong with it is among the document's faults.
+
+    `open_keys` are those that may be shown with their values where the file is not YAML.
+    """
     document = Document()
     try:
-        with path.open("rb") as file:
-            raw = file.read(_FILE_LIMIT_BYTES + 1)
-        text = raw.decode()
-    except OSError as error:
-        return _failed(document, f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        return _failed(document, "is not UTF-8")
-    if len(raw) > _FILE_LIMIT_BYTES:
-        return _failed(document, "is larger than 1 MiB")
-    document.lines = text.splitlines()
+        text = _read_text(path)
+    except _UnreadableError as error:
+        return _failed(document, f"the file {error}")
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        spot = Spot(mark.line + 1, mark.column + 1) if mark else START
-        hint = _hint_at(document.lines, spot)
-        document.faults.append(Fault(spot, f"not YAML: {error.problem or error.context}{hint}"))
+    except RecursionError:
+        return _failed(document, "the values are nested too deeply")
+    except yaml.YAMLError as error:
+        lines = text.splitlines()
+        found = (hidden_in(line, i, open_keys) for i, line in enumerate(lines, 1))
+        document.hidden = [spot for spot in found if spot is not None]
+        document.faults.append(fault_of(error, text, lines))
+        document.lines = lines
         return document
-    except (yaml.YAMLError, RecursionError) as error:
-        return _failed(document, f"is not YAML: {str(error).splitlines()[0]}")
+    if root is None:
+        return _failed(document, "the file is empty; config.yaml, as shipped, has every key")
     if not isinstance(root, yaml.MappingNode):
-        return _failed(document, "has to be a mapping of sections: `listen:`, `apps:`, …")
+        return _failed(document, "the file has to consist of sections: `listen:`, `apps:`, …")
+    document.lines = text.splitlines()
     _Builder(document, environment).build_root(root)
     return document
 
 
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_FILE_LIMIT_BYTES + 1)
+        if len(raw) > _FILE_LIMIT_BYTES:
+            raise _UnreadableError("is larger than 1 MiB")
+        # A byte order mark, as some editors write it, would shift the first line's columns.
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise _UnreadableError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _UnreadableError("is not UTF-8 text") from error
+    except ValueError as error:
+        raise _UnreadableError("cannot be read: its name is no path") from error
+
+
 def _failed(document: Document, why: str) -> Document:
-    document.faults.append(Fault(START, f"the file {why}"))
+    document.faults.append(Fault(START, why))
     return document
-
-
-def _hint_at(lines: list[str], spot: Spot) -> str:
-    line = lines[spot.line - 1] if spot.line <= len(lines) else ""
-    if "${" in line and ("{" in line.replace("${", "") or "[" in line):
-        return '; inside {} and [] put quotes around "${…}"'
-    if "\t" in line:
-        return "; indent with blanks, not with tabs"
-    return ""
 
 
 class _Builder:
@@ -111,11 +133,16 @@ class _Builder:
         try:
             self._document.data = self._build(root, ())
         except _TooLargeError:
-            self._document.faults.append(Fault(START, "the aliases expand to too many values"))
+            self._give_up("the file holds too many values, or an alias holds itself")
         except RecursionError:
-            self._document.faults.append(Fault(START, "the values are nested too deeply"))
+            self._give_up("the values are nested too deeply")
 
-    def _build(self, node: yaml.Node, path: Path_) -> Any:  # any YAML value
+    def _give_up(self, why: str) -> None:
+        # Without the tree nobody knows what is secret, so no line is shown.
+        self._document.lines = []
+        self._document.faults = [Fault(START, why)]
+
+    def _build(self, node: yaml.Node, path: KeyPath) -> Any:  # any YAML value
         self._nodes += 1
         if self._nodes > _NODE_LIMIT or id(node) in self._open:
             raise _TooLargeError
@@ -126,66 +153,59 @@ class _Builder:
         try:
             if isinstance(node, yaml.SequenceNode):
                 return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
-            if isinstance(node, yaml.MappingNode):
-                return dict(self._items(node, path))
+            return dict(self._items(node, path))
         finally:
             self._open.discard(id(node))
-        raise TypeError(f"a node that YAML does not have: {node!r}")
 
-    def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
+    def _items(self, node: yaml.Node, path: KeyPath) -> Iterator[tuple[str, Any]]:
         seen: dict[str, Spot] = {}
         for key_node, value_node in node.value:
             spot = _spot_of(key_node)
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._document.faults.append(Fault(spot, "a key has to be a word"))
+            # Not text of any node: aliases of aliases would make it endless.
+            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                objection = "a key has to be a word; put quotes around a value that begins with {"
+            elif key == "<<":
+                objection = "merge keys are not read; repeat the keys, or alias the whole value"
+            elif key in seen:
+                objection = f"the key {key!r} is there already, in line {seen[key].line}"
+            else:
+                seen[key] = spot
+                # A place for anchors; no key of ours ever begins so.
+                if path or not key.startswith("x-"):
+                    self._document.keys[(*path, key)] = spot
+                    yield key, self._build(value_node, (*path, key))
                 continue
-            key = str(key_node.value)
-            if key == "<<":
-                self._document.faults.append(
-                    Fault(spot, "merge keys are not read; repeat the keys, or alias the whole")
-                )
-                continue
-            if key in seen:
-                self._document.faults.append(
-                    Fault(spot, f"the key {key!r} stands already in line {seen[key].line}")
-                )
-                continue
-            seen[key] = spot
-            if not path and key.startswith("x-"):
-                continue  # A place for anchors; nothing of ours ever begins so.
-            self._document.keys[(*path, key)] = spot
-            yield key, self._build(value_node, (*path, key))
+            self._document.faults.append(Fault(spot, objection))
+            self._document.hidden.append(_spot_of(value_node))
+            if key is None:
+                self._document.hidden.append(spot)
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:  # a YAML scalar
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:  # a YAML scalar
         text = str(node.value)
         self._document.raw[path] = text
-        if "${" in text:
-            try:
-                return interpolate(text, self._environment).text
-            except InterpolationError as error:
-                self._document.broken.add(path)
-                self._document.faults.append(Fault(_spot_of(node), str(error)))
-                return None
-        return _resolve(text) if node.style is None else text
+        is_bare = node.style is None
+        if "${" not in text:
+            return resolve(text) if is_bare else text
+        try:
+            found = interpolate(text, self._environment)
+        except InterpolationError as error:
+            self._document.broken.add(path)
+            self._document.faults.append(Fault(_spot_of(node), str(error)))
+            return None
+        self._document.names[path] = found.names
+        is_whole = is_bare and REFERENCE.fullmatch(text) is not None
+        return Substituted(found.text) if is_whole else found.text
+
+
+class _UnreadableError(Exception):
+    pass
 
 
 class _TooLargeError(Exception):
     pass
 
 
-def _resolve(text: str) -> Any:  # a YAML scalar
-    if _NULL.fullmatch(text):
-        return None
-    if _BOOL.fullmatch(text):
-        return text.lower() == "true"
-    if _INT.fullmatch(text) and len(text) < 20:
-        return int(text)
-    if _FLOAT.fullmatch(text) and len(text) < 40:
-        return float(text)
-    return text
-
-
 def _spot_of(node: yaml.Node) -> Spot:
     start, end = node.start_mark, node.end_mark
-    width = end.column - start.column if end.line == start.line else 1
-    return Spot(start.line + 1, start.column + 1, max(1, width))
+    return Spot(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

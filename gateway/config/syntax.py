@@ -6,17 +6,22 @@ far as its keys are known to hold none.
 
 import re
 from collections.abc import Collection, Sequence
-from itertools import pairwise
 
 import yaml
 
 from gateway.config.faults import START, Fault, Spot
 
 _KEY = re.compile(r"([A-Za-z_][\w-]*)[\"']?\s*:(?=\s|$)")
+_PUNCTUATION = " \t-{[,\"'"
+_BARE_REFERENCE = re.compile(r"[\s,\[{]\$\{")
 _QUOTED = re.compile(r"'[^']{2,}'")
-# The beginning of what the library says, and what we say. The order matters.
+_MISPLACED_COLON = (
+    "a ': ' where none may stand: look at the indentation, or put quotes around the value"
+)
+# A part of what the library says, and what we say. The order matters.
 _WORDS = (
-    ("mapping values are not allowed", "a second ': ' in one line: put quotes around the value"),
+    ("mapping values are not allowed", _MISPLACED_COLON),
+    ("cannot start any token", "a value may not begin with this: put quotes around it"),
     ("expected <block end>", "the indentation does not fit the lines above"),
     ("could not find expected ':'", "a key without its ':'"),
     ("expected ',' or", "a ',' or the closing bracket is missing"),
@@ -44,26 +49,21 @@ def fault_of(error: yaml.YAMLError, text: str, lines: Sequence[str]) -> Fault:
     return Fault(spot, "not YAML: a character that is not allowed here, such as a control code")
 
 
-def hidden_in(line: str, number: int, open_keys: Collection[str]) -> list[Spot]:
-    """Return what of the line may hold a secret: all but the values of `open_keys`."""
-    keys = list(_KEY.finditer(line))
-    starts = [0, *(key.end() for key in keys)]
-    ends = [*(key.start() for key in keys), len(line)]
-    hidden = []
-    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        word = line[start:end]
-        if not word.strip(" \t-{},[]\"'") or (index and keys[index - 1][1] in open_keys):
-            continue
-        begin = start + len(word) - len(word.lstrip())
-        hidden.append(Spot(number, begin + 1, number, start + len(word.rstrip()) + 1))
-    return _joined(hidden, number)
-
-
-def _joined(spots: list[Spot], number: int) -> list[Spot]:
-    """Hide from the first to the last: a quoted secret may look as if it held keys."""
-    if any(a.end_column > b.column for a, b in pairwise(spots)):
-        return [Spot(number, spots[0].column, number, spots[-1].end_column)]
-    return spots
+def hidden_in(line: str, number: int, open_keys: Collection[str]) -> Spot | None:
+    """Return what of the line may hold a secret: all from the first key not among `open_keys`."""
+    shown = 0
+    for key in _KEY.finditer(line):
+        if not shown and line[: key.start()].strip(_PUNCTUATION):
+            break
+        shown = key.end()
+        if key[1] not in open_keys:
+            break
+    else:
+        if shown:
+            return None
+    rest = line[shown:].lstrip(_PUNCTUATION)
+    start = len(line) - len(rest)
+    return Spot(number, start + 1, number, len(line) + 1) if rest else None
 
 
 def _in_words(problem: str) -> str:
@@ -75,7 +75,7 @@ def _in_words(problem: str) -> str:
 
 def _hint(lines: Sequence[str], spot: Spot) -> str:
     line = lines[spot.line - 1] if spot.line <= len(lines) else ""
-    if "${" in line and ("{" in line.replace("${", "") or "[" in line):
+    if _BARE_REFERENCE.search(line) and ("{" in line.replace("${", "") or "[" in line):
         return '; inside {} and [] put quotes around "${…}"'
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "; indent with blanks, not with tabs"
