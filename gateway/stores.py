@@ -1,0 +1,124 @@
+"""Opens the truth, the caches over it, and the sessions."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from billing.entitlements.memory import MemoryStore
+from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
+from billing.entitlements.redis_store import RedisStore
+from billing.errors import BillingError, UnavailableError
+from billing.ports import Clock
+from billing.storage.migrate import migrate
+from billing.storage.pool import Database
+from gateway.clock import wall
+from gateway.config.schema import Config
+from gateway.errors import StartError
+from gateway.health import Check
+from gateway.sessions import SessionStore
+
+# Of the pool's connections to Redis, a process needs as many as it has reads under way.
+_REDIS_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The truth, the caches over it, and the sessions."""
+
+    database: Database
+    reader: EntitlementReader
+    sessions: SessionStore
+    redis: Redis | None
+
+
+@asynccontextmanager
+async def open_database(config: Config) -> AsyncIterator[Database]:
+    """Connect to the configured database.
+
+    Raises:
+        StartError: nothing answers there.
+    """
+    try:
+        database = await Database.open(
+            config.database.url.get_secret_value(), size=config.database.pool_size
+        )
+    except (UnavailableError, ValueError) as error:
+        raise StartError(f"cannot use database.url: {error}") from error
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:
+    """Connect to every store, and bring the schema up to date.
+
+    Raises:
+        StartError: the database does not answer, or is newer than this program.
+    """
+    database = await stack.enter_async_context(open_database(config))
+    try:
+        await migrate(database)
+    except BillingError as error:
+        raise StartError(f"the database cannot be brought up to date: {error}") from error
+    redis = _connect_redis(config, stack)
+    cache = config.entitlements
+    shared: SharedStore = NoSharedStore()
+    if redis is not None:
+        shared = RedisStore(redis, cache.redis_ttl_s, time.monotonic)
+    reader = EntitlementReader(
+        MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
+        shared,
+        database,
+        clock,
+        cache.lookup_timeout_s,
+    )
+    sessions = SessionStore(
+        database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
+    )
+    return Stores(database, reader, sessions, redis)
+
+
+def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:
+    """Return the shared cache, unless there is none; it need not answer at the start."""
+    url = config.redis.url.get_secret_value()
+    if url == "none":
+        return None
+    redis: Redis = Redis.from_url(
+        url,
+        socket_timeout=config.redis.timeout_s,
+        socket_connect_timeout=config.redis.timeout_s,
+        max_connections=_REDIS_CONNECTIONS,
+    )
+    stack.push_async_callback(redis.aclose)
+    return redis
+
+
+def checks_of(stores: Stores) -> dict[str, Check]:
+    """Return for each store how to find out whether it answers."""
+
+    async def postgres() -> str | None:
+        try:
+            async with stores.database.connection() as connection:
+                await connection.fetchval("select 1")
+        except UnavailableError as error:
+            return str(error)
+        return None
+
+    checks: dict[str, Check] = {"postgres": postgres}
+    redis = stores.redis
+    if redis is not None:
+
+        async def ping() -> str | None:
+            try:
+                await redis.ping()
+            except (RedisError, OSError) as error:
+                return str(error) or type(error).__name__
+            return None
+
+        checks["redis"] = ping
+    return checks
