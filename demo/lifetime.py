@@ -10,9 +10,10 @@ _STDIN = 0
 _READ_BYTES = 4096
 
 
-async def wait_for_stop(*, exit_with_stdin: bool) -> None:
-    """Wait until SIGTERM or SIGINT, and with `exit_with_stdin` also until stdin ends.
+def watch_for_stop(*, exit_with_stdin: bool) -> asyncio.Event:
+    """Return an event set at SIGTERM or SIGINT, and with `exit_with_stdin` at the end of stdin.
 
+    Called before a program says that it is ready: who reads that may send a signal at once.
     The end of stdin is how a child notices that its parent is gone, a parent that was
     killed outright included: the kernel closes the other end of the pipe in every case.
     """
@@ -22,7 +23,7 @@ async def wait_for_stop(*, exit_with_stdin: bool) -> None:
         loop.add_signal_handler(signal_number, stop.set)
     if exit_with_stdin:
         _watch_stdin(loop, stop)
-    await stop.wait()
+    return stop
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -60,9 +60,10 @@ async def _start(name: str, arguments: list[str]) -> GuardedProcess:
 def _catalog(config: Config) -> list[dict[str, str | int | None]]:
     return [
         {
-            "price": plan.stripe_price,
-            "product": f"prod_{plan.id}",
+            "price_id": plan.stripe_price,
+            "product_id": f"prod_{plan.id}",
             "name": plan.name,
+            "description": plan.description,
             "amount_minor": plan.price.amount_minor,
             "currency": plan.price.currency,
             "interval": None if plan.price.interval == "once" else plan.price.interval,

@@ -13,7 +13,7 @@ from demo.apps.chat import create_chat
 from demo.apps.feed import create_feed
 from demo.apps.files import create_files
 from demo.apps.pages import create_pages
-from demo.lifetime import wait_for_stop
+from demo.lifetime import watch_for_stop
 
 _DRAIN_S = 0.5
 
@@ -47,8 +47,9 @@ async def _run(arguments: argparse.Namespace) -> None:
             stack.push_async_callback(runner.cleanup)
             await web.SockSite(runner, sock).start()
             urls[name] = f"http://{arguments.host}:{sock.getsockname()[1]}"
+        stop = watch_for_stop(exit_with_stdin=arguments.exit_with_stdin)
         print(json.dumps({"ready": True, "urls": urls}), flush=True)  # noqa: T201 - the ready line
-        await wait_for_stop(exit_with_stdin=arguments.exit_with_stdin)
+        await stop.wait()
 
 
 if __name__ == "__main__":

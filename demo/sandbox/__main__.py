@@ -6,11 +6,12 @@ import contextlib
 import json
 import logging
 import socket
+import sys
 from pathlib import Path
 
 from aiohttp import web
 
-from demo.lifetime import wait_for_stop
+from demo.lifetime import watch_for_stop
 from demo.sandbox.app import Settings, create_app
 from demo.sandbox.catalog import read_catalog
 
@@ -22,31 +23,44 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     arguments = _parse()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(arguments))
-
-
-async def _run(arguments: argparse.Namespace) -> None:
-    sock = socket.create_server((arguments.host, arguments.port), backlog=256)
-    own_url = f"http://{arguments.host}:{sock.getsockname()[1]}"
-    app = create_app(
-        Settings(
+    try:
+        sock = socket.create_server((arguments.host, arguments.port), backlog=256)
+        own_url = f"http://{arguments.host}:{sock.getsockname()[1]}"
+        settings = Settings(
             data=arguments.data,
             public_url=arguments.public_url or own_url,
             webhook_url=arguments.webhook_url,
-            webhook_secret=arguments.webhook_secret_file.read_text().strip(),
-            api_key=arguments.api_key_file.read_text().strip(),
+            webhook_secret=_read_secret(arguments.webhook_secret_file),
+            api_key=_read_secret(arguments.api_key_file),
             catalog=tuple(read_catalog(arguments.catalog)),
         )
-    )
+    except (OSError, ValueError) as error:
+        sys.exit(f"sandbox: {error}")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run(settings, sock, own_url, exit_with_stdin=arguments.exit_with_stdin))
+
+
+async def _run(
+    settings: Settings, sock: socket.socket, own_url: str, *, exit_with_stdin: bool
+) -> None:
+    app = create_app(settings)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN_S)
     await runner.setup()
     try:
         await web.SockSite(runner, sock).start()
+        stop = watch_for_stop(exit_with_stdin=exit_with_stdin)
         print(json.dumps({"ready": True, "url": own_url}), flush=True)  # noqa: T201 - the ready line
-        await wait_for_stop(exit_with_stdin=arguments.exit_with_stdin)
+        await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def _read_secret(path: Path) -> str:
+    secret = path.read_text(encoding="utf-8").strip()
+    if not secret:
+        # An empty key would let everybody in, and an empty secret sign for everybody.
+        raise ValueError(f"{path} is empty")
+    return secret
 
 
 def _parse() -> argparse.Namespace:

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -20,6 +21,8 @@ from demo.sandbox.operations import EXPAND, OPERATIONS, Call, Operation
 from demo.sandbox.params import check_params
 from demo.sandbox.shapes import API_VERSION
 from demo.sandbox.store import Answer
+
+_log = logging.getLogger("sandbox.api")
 
 _KEY_CHARS = 255
 
@@ -53,9 +56,15 @@ class API:
             text = text or (await request.read()).decode()
             status, body, is_repeat = self._run(request, operation, text)
         except UnicodeDecodeError:
-            return _respond(400, json.dumps(APIError("The body is not UTF-8.").to_body()))
+            return _refuse(APIError("The body is not UTF-8."))
+        except web.HTTPRequestEntityTooLarge:
+            return _refuse(APIError("The body is too large.", status=413))
         except APIError as error:
-            return _respond(error.status, json.dumps(error.to_body()))
+            return _refuse(error)
+        except Exception:  # noqa: BLE001 - the top of a request: logged, and told in JSON
+            # The transaction is rolled back; the SDK on the other side reads JSON only.
+            _log.exception("%s %s", request.method, request.path)
+            return _refuse(APIError("The sandbox is at fault.", status=500, kind="api_error"))
         self._on_change()
         answer = _respond(status, body)
         if is_repeat:
@@ -71,25 +80,29 @@ class API:
         key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else ""
         if len(key) > _KEY_CHARS:
             raise APIError("Idempotency keys are at most 255 characters.")
-        fingerprint = hashlib.sha256(f"{request.method} {request.path}\n{text}".encode())
+        pairs = parse_qsl(text, keep_blank_values=True)
+        # Sorted, since it is the parameters that have to be the same and not their order.
+        asked = json.dumps([request.method, request.path, sorted(pairs)])
+        fingerprint = hashlib.sha256(asked.encode()).hexdigest()
         with self._ledger.store.transaction():
             kept = self._ledger.store.find_answer(key) if key else None
             if kept is not None:
-                if kept.fingerprint != fingerprint.hexdigest():
+                if kept.fingerprint != fingerprint:
                     raise APIError(
                         "Keys for idempotent requests can only be used with the same parameters "
                         f"they were first used with. Try using a key other than '{key}'.",
                         kind="idempotency_error",
                     )
                 return kept.status, kept.body, True
-            body = self._operate(request, operation, text)
+            body = self._operate(request, operation, pairs)
             if key:
-                self._ledger.store.keep_answer(key, Answer(fingerprint.hexdigest(), 200, body))
+                self._ledger.store.keep_answer(key, Answer(fingerprint, 200, body))
         return 200, body, False
 
-    def _operate(self, request: web.Request, operation: Operation, text: str) -> str:
-        nested = parse_form(parse_qsl(text, keep_blank_values=True))
-        params = check_params({**operation.spec, **EXPAND}, nested)
+    def _operate(
+        self, request: web.Request, operation: Operation, pairs: list[tuple[str, str]]
+    ) -> str:
+        params = check_params({**operation.spec, **EXPAND}, parse_form(pairs))
         call = Call(
             ledger=self._ledger,
             params=params,
@@ -109,7 +122,7 @@ class API:
 
     async def _unknown(self, request: web.Request) -> web.Response:
         message = f"Unrecognized request URL ({request.method}: {request.path})."
-        return _respond(404, json.dumps(APIError(message).to_body()))
+        return _refuse(APIError(message, status=404))
 
 
 def _basic_user(value: str) -> str:
@@ -117,6 +130,10 @@ def _basic_user(value: str) -> str:
         return base64.b64decode(value).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return ""
+
+
+def _refuse(error: APIError) -> web.Response:
+    return _respond(error.status, json.dumps(error.to_body()))
 
 
 def _respond(status: int, body: str) -> web.Response:

@@ -1,14 +1,12 @@
 """One aiohttp application of all parts, and its background tasks."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp_jinja2
-import jinja2
 from aiohttp import web
 
 from demo.sandbox.api import API
@@ -20,6 +18,7 @@ from demo.sandbox.delivery import Courier
 from demo.sandbox.due import settle_due
 from demo.sandbox.hosted_page import HostedPage
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.pages import refuse_foreign_forms, set_up_templates
 from demo.sandbox.sessions import move_open_sessions
 from demo.sandbox.shapes import Shapes
 from demo.sandbox.store import Store
@@ -28,10 +27,16 @@ OFFSET_FILE = "clock-offset"
 _BODY_LIMIT_BYTES = 256 * 1024
 _SETTLE_EVERY_S = 1.0
 
+_log = logging.getLogger("sandbox")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the sandbox is started with."""
+    """What the sandbox is started with.
+
+    `public_url` is the base under which browsers reach it; `wall_s` returns the seconds
+    of the machine's clock.
+    """
 
     data: Path
     public_url: str
@@ -39,62 +44,62 @@ class Settings:
     webhook_secret: str
     api_key: str
     catalog: tuple[CatalogEntry, ...]
+    wall_s: Callable[[], float] = time.time
 
 
 def create_app(settings: Settings) -> web.Application:
     """Open the store, bring the catalog into it, and return the application."""
+    public_url = settings.public_url.rstrip("/")
     store = Store.open(settings.data)
-    clock = VirtualClock(store, time.time)
+    clock = VirtualClock(store, settings.wall_s)
     ledger = Ledger(store, Deliveries(store), Shapes.load(), clock)
     load_catalog(ledger, list(settings.catalog), clock.now_s())
-    move_open_sessions(ledger, settings.public_url)
+    move_open_sessions(ledger, public_url)
     courier = Courier(ledger.deliveries, clock, settings.webhook_url, settings.webhook_secret)
-    dashboard = Dashboard(ledger, courier, settings.data / OFFSET_FILE, courier.wake)
+    dashboard = Dashboard(ledger, courier, settings.data / OFFSET_FILE)
     dashboard.write_offset()
 
-    app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"money": _say_money, "instant": _say_instant}
-    app.add_routes(API(ledger, settings.api_key, settings.public_url, courier.wake).routes())
+    app = web.Application(client_max_size=_BODY_LIMIT_BYTES, middlewares=[refuse_foreign_forms])
+    set_up_templates(app)
+    app.add_routes(API(ledger, settings.api_key, public_url, courier.wake).routes())
     app.add_routes(HostedPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
-    app.add_routes([web.get("/healthz", _healthz)])
+    background: list[asyncio.Task[None]] = []
+
+    async def tell_health(_request: web.Request) -> web.Response:
+        dead = [task.get_name() for task in background if task.done()]
+        return web.json_response({"status": "ok", "dead": dead}, status=503 if dead else 200)
 
     async def run_background(_app: web.Application) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(courier.run(), name="courier"),
-            asyncio.create_task(_settle_for_ever(ledger, courier), name="time"),
-        ]
+        background.append(asyncio.create_task(_deliver_for_ever(courier), name="courier"))
+        background.append(asyncio.create_task(_settle_for_ever(ledger, courier), name="time"))
         yield
-        for task in tasks:
+        for task in background:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
         store.close()
 
+    app.add_routes([web.get("/healthz", tell_health)])
     app.cleanup_ctx.append(run_background)
     return app
+
+
+async def _deliver_for_ever(courier: Courier) -> None:
+    """Deliver; what stopped the courier is logged, and what it left pending taken up again."""
+    while True:
+        try:
+            await courier.run()
+        except Exception:  # noqa: BLE001 - the top of a task: logged
+            _log.exception("deliveries start over")
+            await asyncio.sleep(_SETTLE_EVERY_S)
 
 
 async def _settle_for_ever(ledger: Ledger, courier: Courier) -> None:
     """Let happen what falls due while time simply passes."""
     while True:
-        if await settle_due(ledger):
-            courier.wake()
+        try:
+            if await settle_due(ledger):
+                courier.wake()
+        except Exception:  # noqa: BLE001 - the top of a task: logged
+            _log.exception("what falls due waits a moment")
         await asyncio.sleep(_SETTLE_EVERY_S)
-
-
-async def _healthz(_request: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})
-
-
-def _say_money(amount_minor: int, currency: str) -> str:
-    return f"{amount_minor / 100:.2f} {currency.upper()}"
-
-
-def _say_instant(at_s: int) -> str:
-    return f"{datetime.fromtimestamp(at_s, UTC):%d %B %Y, %H:%M} UTC"

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 DECLINED = "4000000000000002"
 DECLINED_AT_RENEWAL = "4000000000000341"
 
+# What the form is filled with, and what it takes a field for that was not sent at all.
+EXPIRY_DEFAULT = "12 / 49"
+CVC_DEFAULT = "123"
+
 _BRANDS = {"4": "visa", "5": "mastercard", "2": "mastercard", "3": "amex", "6": "discover"}
 
 
@@ -19,6 +23,10 @@ class Card:
     exp_month: int
     exp_year: int
     is_declined: bool
+
+
+RENEWALS_PASS = Card("visa", "4242", 12, 2049, is_declined=False)
+RENEWALS_FAIL = Card("visa", DECLINED_AT_RENEWAL[-4:], 12, 2049, is_declined=False)
 
 
 def parse_card(number: str, expiry: str, cvc: str, now_s: int) -> Card | str:

@@ -1,57 +1,46 @@
 """Products and prices from the catalog file, brought into the store at each start."""
 
-import json
-import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.shapes import JSONObject
 
-_INTERVALS = {"day", "week", "month", "year"}
-_CURRENCY = re.compile("[a-z]{3}")
+# Ids stand in paths and in form fields, where anything else would need escaping.
+_ID = r"^[A-Za-z0-9_\-]{1,100}$"
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(BaseModel):
     """One price and its product; `interval` None means that it is paid once."""
 
-    price: str
-    product: str
-    name: str
-    amount_minor: int
-    currency: str
-    interval: str | None
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    price_id: Annotated[str, Field(pattern=_ID)]
+    product_id: Annotated[str, Field(pattern=_ID)]
+    name: Annotated[str, Field(min_length=1)]
+    description: str | None = None
+    amount_minor: Annotated[int, Field(ge=0)]
+    currency: Annotated[str, Field(pattern="^[a-z]{3}$")]
+    interval: Literal["day", "week", "month", "year"] | None
+
+
+_ENTRIES = TypeAdapter(list[CatalogEntry])
 
 
 def read_catalog(path: Path) -> list[CatalogEntry]:
     """Read a JSON list of entries.
 
     Raises:
-        ValueError: the file is no such list, and the message names the entry at fault.
+        OSError: the file cannot be read.
+        ValueError: the file is no such list; the message names every entry at fault.
     """
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(entries, list):
-        raise TypeError("the catalog must be a JSON list")
-    parsed = []
-    for index, entry in enumerate(entries):
-        try:
-            parsed.append(_checked(CatalogEntry(**entry)))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"catalog entry {index}: {error}") from error
-    return parsed
-
-
-def _checked(entry: CatalogEntry) -> CatalogEntry:
-    if not all(isinstance(text, str) and text for text in (entry.price, entry.product, entry.name)):
-        raise ValueError("price, product and name must be text")
-    if type(entry.amount_minor) is not int or entry.amount_minor < 0:
-        raise ValueError("amount_minor must be a whole number of minor units, 0 or more")
-    if not _CURRENCY.fullmatch(entry.currency):
-        raise ValueError("currency must be three lower-case letters")
-    if entry.interval is not None and entry.interval not in _INTERVALS:
-        raise ValueError(f"interval must be null or one of {', '.join(sorted(_INTERVALS))}")
-    return entry
+    try:
+        return _ENTRIES.validate_json(path.read_bytes())
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        raise ValueError(f"{path}: {'; '.join(faults)}") from error
 
 
 def load_catalog(ledger: Ledger, entries: list[CatalogEntry], at_s: int) -> None:
@@ -61,8 +50,8 @@ def load_catalog(ledger: Ledger, entries: list[CatalogEntry], at_s: int) -> None
     """
     with ledger.store.transaction():
         for kind, kept in (
-            ("price", {entry.price for entry in entries}),
-            ("product", {entry.product for entry in entries}),
+            ("price", {entry.price_id for entry in entries}),
+            ("product", {entry.product_id for entry in entries}),
         ):
             for old in list(ledger.store.oldest(kind)):
                 if old["id"] not in kept:
@@ -73,18 +62,24 @@ def load_catalog(ledger: Ledger, entries: list[CatalogEntry], at_s: int) -> None
 
 
 def _product(ledger: Ledger, entry: CatalogEntry, at_s: int) -> JSONObject:
-    old = ledger.store.find("product", entry.product)
-    created = at_s if old is None else old["created"]
-    return ledger.build("product", created, id=entry.product, name=entry.name, updated=at_s)
+    old = ledger.store.find("product", entry.product_id)
+    return ledger.build(
+        "product",
+        at_s if old is None else old["created"],
+        id=entry.product_id,
+        name=entry.name,
+        description=entry.description,
+        updated=at_s,
+    )
 
 
 def _price(ledger: Ledger, entry: CatalogEntry, at_s: int) -> JSONObject:
-    old = ledger.store.find("price", entry.price)
+    old = ledger.store.find("price", entry.price_id)
     price = ledger.build(
         "price",
         at_s if old is None else old["created"],
-        id=entry.price,
-        product=entry.product,
+        id=entry.price_id,
+        product=entry.product_id,
         currency=entry.currency,
         unit_amount=entry.amount_minor,
         unit_amount_decimal=str(entry.amount_minor),

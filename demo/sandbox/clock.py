@@ -11,6 +11,12 @@ _OFFSET = "clock_offset_s"
 # Ten years: longer than any plan, and short enough that daily renewals stay countable.
 ADVANCE_LIMIT_S = 10 * 366 * 86400
 
+# A century: dates stay far from the last year that the calendar module knows.
+_OFFSET_LIMIT_S = 10 * ADVANCE_LIMIT_S
+
+# No step is longer, so this many of them cannot overshoot.
+_LONGEST_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
+
 
 class VirtualClock:
     """Epoch seconds: what `wall_s` says, plus an offset that the store keeps and only grows."""
@@ -35,12 +41,16 @@ class VirtualClock:
         """Move the sandbox forward by `by_s` seconds, 1 to `ADVANCE_LIMIT_S`.
 
         Raises:
-            ValueError: the step is out of range; time does not run backwards.
+            ValueError: the step is out of range, or the sandbox is a century ahead already;
+                time does not run backwards.
         """
         if not 0 < by_s <= ADVANCE_LIMIT_S:
             raise ValueError(f"the step must be 1 to {ADVANCE_LIMIT_S} seconds")
         with self._store.transaction():
-            self._store.save_setting(_OFFSET, str(self.offset_s() + by_s))
+            offset_s = self.offset_s() + by_s
+            if offset_s > _OFFSET_LIMIT_S:
+                raise ValueError("the sandbox is a century ahead already")
+            self._store.save_setting(_OFFSET, str(offset_s))
 
 
 def next_period_end_s(anchor_s: int, after_s: int, interval: str, count: int) -> int:
@@ -51,7 +61,7 @@ def next_period_end_s(anchor_s: int, after_s: int, interval: str, count: int) ->
     "Set the subscription billing renewal date").
     """
     anchor = datetime.fromtimestamp(anchor_s, UTC)
-    steps = 1
+    steps = max(1, (after_s - anchor_s) // (_LONGEST_DAYS[interval] * 86400 * count))
     while True:
         end_s = int(_add(anchor, interval, steps * count).timestamp())
         if end_s > after_s:

@@ -1,16 +1,17 @@
-"""The page on which a developer looks around and moves the clock."""
+"""The page on which a developer looks around, moves the clock, and makes renewals fail."""
 
-from collections.abc import Callable
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 
-import aiohttp_jinja2
 from aiohttp import web
 
 from demo.sandbox.clock import ADVANCE_LIMIT_S
 from demo.sandbox.delivery import Courier
 from demo.sandbox.due import settle_due
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.pages import show_notice, show_page
+from demo.sandbox.payment_methods import has_failing_card, replace_card
 from demo.sandbox.shapes import JSONObject
 
 _DAY_S = 86_400
@@ -18,61 +19,77 @@ _SHOWN = 20
 # How long moving the clock waits for the receiver to hear of what has happened since.
 _DELIVERY_LIMIT_S = 5.0
 
+# What `/sandbox/state` counts, by the name under which it tells it.
+_COUNTED = {
+    "customers": "customer",
+    "sessions": "checkout.session",
+    "subscriptions": "subscription",
+    "invoices": "invoice",
+    "payments": "payment_intent",
+    "events": "event",
+}
+
 
 class Dashboard:
     """`/sandbox` and what its buttons do.
 
     `offset_file` is where others read by how many seconds the sandbox is ahead. It is
-    written after the events of the time between were delivered: whoever follows it would
-    otherwise see periods end before hearing of their renewal.
+    written once everything due has happened here, and before anybody is told: whoever
+    follows it finds the renewal of a period that ended, and never waits for a webhook.
     """
 
-    def __init__(
-        self, ledger: Ledger, courier: Courier, offset_file: Path, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, courier: Courier, offset_file: Path) -> None:
         self._ledger = ledger
         self._courier = courier
         self._offset_file = offset_file
-        self._on_change = on_change
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the page, the clock and the state."""
+        """Return the page, the clock, the state and the buttons."""
         return [
+            web.get("/", self.lead_on),
             web.get("/sandbox", self.show),
             web.get("/sandbox/state", self.state),
-            web.post("/sandbox/clock", self.advance),
             web.get("/sandbox/clock", self.clock),
+            web.post("/sandbox/clock", self.advance),
+            web.post("/sandbox/customers/{id}/renewals", self.set_renewals),
+            web.post("/sandbox/events/{id}/resend", self.resend),
         ]
 
+    async def lead_on(self, _request: web.Request) -> web.StreamResponse:
+        """Lead to the dashboard, for who knows only the address."""
+        raise web.HTTPSeeOther("/sandbox")
+
     async def show(self, request: web.Request) -> web.Response:
-        """Show subscriptions, events and the clock."""
+        """Show subscriptions, customers, events with their deliveries, and the clock."""
         store = self._ledger.store
         events = list(islice(store.newest("event"), _SHOWN))
+        customers = list(islice(store.newest("customer"), _SHOWN))
         context = {
             "now_s": self._ledger.clock.now_s(),
             "offset_days": self._ledger.clock.offset_s() // _DAY_S,
+            "pending": self._ledger.deliveries.count_pending(),
             "subscriptions": list(islice(store.newest("subscription"), _SHOWN)),
+            "customers": [self._describe(customer) for customer in customers],
             "events": [(e, self._ledger.deliveries.find(e["id"])) for e in events],
         }
-        answer = aiohttp_jinja2.render_template("dashboard.html", request, context)
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        return show_page(request, "dashboard.html", context)
 
     async def advance(self, request: web.Request) -> web.StreamResponse:
         """Move the clock by `advance_days`, and let everything happen that falls due."""
         is_json = request.content_type == "application/json"
-        fields = await request.json() if is_json else await request.post()
         try:
+            fields = await request.json() if is_json else await request.post()
             by_s = int(float(str(fields["advance_days"])) * _DAY_S)
             self._ledger.clock.advance(by_s)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            limit = ADVANCE_LIMIT_S // _DAY_S
-            text = f"advance_days has to be a number above 0 and up to {limit}: {error}\n"
-            raise web.HTTPBadRequest(text=text) from error
-        await settle_due(self._ledger)
-        self._on_change()
+            return self._refuse_step(request, error, is_json=is_json)
+        try:
+            await settle_due(self._ledger)
+        finally:
+            self.write_offset()
+        # The page that comes back shows what came of it, and so does the gateway's.
+        self._courier.wake()
         await self._courier.wait_idle(_DELIVERY_LIMIT_S)
-        self.write_offset()
         if is_json:
             return web.json_response(self._clock())
         raise web.HTTPSeeOther("/sandbox")
@@ -84,10 +101,35 @@ class Dashboard:
     async def state(self, _request: web.Request) -> web.Response:
         """Tell in numbers what there is."""
         store = self._ledger.store
-        kinds = ("customer", "checkout.session", "subscription", "invoice", "event")
-        counts: JSONObject = {kind: store.count(kind) for kind in kinds}
+        counts = {name: store.count(kind) for name, kind in _COUNTED.items()}
         pending = self._ledger.deliveries.count_pending()
         return web.json_response({**self._clock(), **counts, "deliveries_pending": pending})
+
+    async def set_renewals(self, request: web.Request) -> web.StreamResponse:
+        """Give the customer a card whose renewals fail (`outcome=fail`), or pass (`pass`)."""
+        outcome = (await request.post()).get("outcome")
+        customer = self._ledger.store.find("customer", request.match_info["id"])
+        if customer is None:
+            text = "It may belong to another sandbox."
+            return show_notice(request, "No such customer", text, HTTPStatus.NOT_FOUND)
+        if outcome not in {"fail", "pass"}:
+            text = "outcome has to be fail or pass."
+            return show_notice(request, "Neither", text, HTTPStatus.BAD_REQUEST)
+        at_s = self._ledger.clock.now_s()
+        replace_card(self._ledger, customer, at_s, fails=outcome == "fail")
+        self._courier.wake()
+        await self._courier.wait_idle(_DELIVERY_LIMIT_S)
+        raise web.HTTPSeeOther("/sandbox")
+
+    async def resend(self, request: web.Request) -> web.StreamResponse:
+        """Send the event once more, which a receiver has to take as nothing new."""
+        now_s = self._ledger.clock.wall_now_s()
+        if not self._ledger.deliveries.resend(request.match_info["id"], now_s):
+            text = "It may belong to another sandbox."
+            return show_notice(request, "No such event", text, HTTPStatus.NOT_FOUND)
+        self._courier.wake()
+        await self._courier.wait_idle(_DELIVERY_LIMIT_S)
+        raise web.HTTPSeeOther("/sandbox")
 
     def write_offset(self) -> None:
         """Write the offset for those who follow the sandbox's time, whole or not at all."""
@@ -95,5 +137,24 @@ class Dashboard:
         part.write_text(str(self._ledger.clock.offset_s()))
         part.replace(self._offset_file)
 
+    def _describe(self, customer: JSONObject) -> JSONObject:
+        found = self._ledger.store.newest("subscription", owner=customer["id"])
+        living = [s for s in islice(found, _SHOWN) if s["status"] != "canceled"]
+        return {
+            "id": customer["id"],
+            "email": customer["email"] or "",
+            "created": customer["created"],
+            "living": len(living),
+            "fails": any(has_failing_card(self._ledger, s) for s in living),
+        }
+
     def _clock(self) -> JSONObject:
         return {"now": self._ledger.clock.now_s(), "offset_s": self._ledger.clock.offset_s()}
+
+    @staticmethod
+    def _refuse_step(request: web.Request, error: Exception, *, is_json: bool) -> web.Response:
+        limit = ADVANCE_LIMIT_S // _DAY_S
+        text = f"advance_days has to be a number above 0 and up to {limit}: {error}"
+        if is_json:
+            return web.json_response({"error": text}, status=HTTPStatus.BAD_REQUEST)
+        return show_notice(request, "The clock was not moved", text, HTTPStatus.BAD_REQUEST)

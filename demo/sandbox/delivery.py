@@ -20,6 +20,8 @@ _LONGEST_WAIT_S = 30.0
 _GIVE_UP_AFTER_S = 3 * 86_400
 _TIMEOUT_S = 10.0
 _AT_ONCE = 8
+# What a receiver answers is of no use but for its status.
+_ANSWER_LIMIT_BYTES = 64 * 1024
 
 
 class Courier:
@@ -48,7 +50,7 @@ class Courier:
             _log.warning("the receiver has not taken every event within %s s", limit_s)
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; what is pending at the start goes out at once."""
         self._deliveries.hurry(self._clock.wall_now_s())
         connector = aiohttp.TCPConnector(resolver=_LoopbackResolver(), limit=_AT_ONCE)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
@@ -68,9 +70,9 @@ class Courier:
     async def _wait(self) -> None:
         """Wait until the next delivery is due, one has ended, or a new one came."""
         next_s = self._deliveries.next_due_at_s(self._under_way)
-        if next_s is None and not self._under_way:
-            self._idle.set()
         wait_s = None if next_s is None else max(0.0, next_s - self._clock.wall_now_s())
+        if wait_s != 0 and not self._under_way:
+            self._idle.set()
         if len(self._under_way) >= _AT_ONCE:
             wait_s = None
         try:
@@ -97,9 +99,12 @@ class Courier:
             "User-Agent": "Stripe/1.0 (sandbox of Tollway)",
         }
         try:
-            async with session.post(self._url, data=pending.body, headers=headers) as answer:
-                await answer.read()
-                return None if answer.ok else f"answered with {answer.status}"
+            # A redirect is a failure, as it is for Stripe: what follows it would be a GET.
+            async with session.post(
+                self._url, data=pending.body, headers=headers, allow_redirects=False
+            ) as answer:
+                await answer.content.read(_ANSWER_LIMIT_BYTES)
+                return None if 200 <= answer.status < 300 else f"answered with {answer.status}"
         except (aiohttp.ClientError, TimeoutError) as error:
             return str(error) or type(error).__name__
 

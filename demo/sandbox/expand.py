@@ -35,9 +35,10 @@ def _walk(ledger: Ledger, node: Any, parts: list[str], path: str) -> None:  # an
     if not parts or node is None:
         return
     name = parts[0]
-    if node.get("object") == "checkout.session" and name == "line_items":
+    is_session = isinstance(node, dict) and node.get("object") == "checkout.session"
+    if is_session and name == "line_items":
         node["line_items"] = _lines_of(ledger, node["id"])
-    if name not in node:
+    if not isinstance(node, dict) or name not in node:
         raise APIError(f"This property cannot be expanded ({path}).", param="expand")
     value = node[name]
     kind = kind_of(value) if isinstance(value, str) else None

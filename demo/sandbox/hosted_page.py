@@ -3,15 +3,24 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-import aiohttp_jinja2
 from aiohttp import web
 
-from demo.sandbox.cards import parse_card
+from demo.sandbox.cards import CVC_DEFAULT, EXPIRY_DEFAULT, parse_card
 from demo.sandbox.ledger import Ledger
-from demo.sandbox.sessions import line_items, pay_session
+from demo.sandbox.pages import show_notice, show_page
+from demo.sandbox.sessions import expire_session, line_items, pay_session
 from demo.sandbox.shapes import JSONObject
 
-_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+# What the form holds when it is shown for the first time.
+_PREFILLED = {
+    "email": "",
+    "card": "4242 4242 4242 4242",
+    "expiry": EXPIRY_DEFAULT,
+    "cvc": CVC_DEFAULT,
+}
+
+# The longest address that mail takes (RFC 5321, section 4.5.3.1.3).
+_EMAIL_CHARS = 254
 
 
 class HostedPage:
@@ -28,9 +37,11 @@ class HostedPage:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Show what is bought; a session that is paid leads on to where its buyer goes."""
         session = self._find(request)
+        if session is None:
+            return _show_missing(request)
         if session["status"] == "complete":
             raise web.HTTPSeeOther(success_url(session))
-        return self._page(request, session)
+        return self._page(request, session, _PREFILLED | {"email": session["customer_email"] or ""})
 
     async def pay(self, request: web.Request) -> web.StreamResponse:
         """Take the payment. A second click finds the session complete and pays nothing.
@@ -39,46 +50,62 @@ class HostedPage:
         cannot both find it open.
         """
         form = await request.post()
+        fields = {name: str(form.get(name, usual)) for name, usual in _PREFILLED.items()}
         session = self._find(request)
+        if session is None:
+            return _show_missing(request)
         if session["status"] == "complete":
             raise web.HTTPSeeOther(success_url(session))
         if session["status"] != "open":
-            return self._page(request, session)
-        fields = {name: str(form.get(name, "")) for name in ("card", "expiry", "cvc", "email")}
-        now_s = self._ledger.clock.now_s()
-        card = parse_card(fields["card"], fields["expiry"], fields["cvc"], now_s)
-        if isinstance(card, str):
-            return self._page(request, session, fields, card)
-        with self._ledger.store.transaction():
-            refusal = pay_session(self._ledger, session, card, fields["email"] or None, now_s)
-        self._on_change()
+            return self._page(request, session, fields)
+        refusal = self._try_to_pay(session, fields)
         if refusal is not None:
             return self._page(request, session, fields, refusal)
         raise web.HTTPSeeOther(success_url(session))
 
-    def _find(self, request: web.Request) -> JSONObject:
+    def _try_to_pay(self, session: JSONObject, fields: dict[str, str]) -> str | None:
+        """Pay the open session; return None, or the sentence that says why it was not paid."""
+        email = fields["email"].strip()
+        if email and ("@" not in email or len(email) > _EMAIL_CHARS):
+            return "The e-mail address is invalid. It may also be left empty."
+        now_s = self._ledger.clock.now_s()
+        card = parse_card(fields["card"], fields["expiry"], fields["cvc"].strip(), now_s)
+        if isinstance(card, str):
+            return card
+        with self._ledger.store.transaction():
+            refusal = pay_session(self._ledger, session, card, email or None, now_s)
+        self._on_change()
+        return refusal
+
+    def _find(self, request: web.Request) -> JSONObject | None:
+        """Return the session; one whose time is up expires here, not a second later."""
         session = self._ledger.store.find("checkout.session", request.match_info["id"])
         if session is None:
-            raise web.HTTPNotFound
+            return None
+        is_over = session["expires_at"] <= self._ledger.clock.now_s()
+        if session["status"] == "open" and is_over:
+            with self._ledger.store.transaction():
+                session = expire_session(self._ledger, session, session["expires_at"])
+            self._on_change()
         return session
 
     def _page(
-        self,
-        request: web.Request,
-        session: JSONObject,
-        fields: dict[str, str] | None = None,
-        error: str = "",
+        self, request: web.Request, session: JSONObject, fields: dict[str, str], error: str = ""
     ) -> web.Response:
-        context = {
-            "session": session,
-            "lines": line_items(self._ledger, session["id"]),
-            "fields": fields or {},
-            "error": error,
-        }
+        lines = [
+            (line, self._ledger.get("product", line["price"]["product"]))
+            for line in line_items(self._ledger, session["id"])
+        ]
+        context = {"session": session, "lines": lines, "fields": fields, "error": error}
+        if session["status"] != "open":
+            return show_page(request, "pay.html", context, HTTPStatus.GONE)
         status = HTTPStatus.PAYMENT_REQUIRED if error else HTTPStatus.OK
-        answer = aiohttp_jinja2.render_template("pay.html", request, context, status=status)
-        answer.headers.update(_HEADERS)
-        return answer
+        return show_page(request, "pay.html", context, status)
+
+
+def _show_missing(request: web.Request) -> web.Response:
+    text = "The address may be cut short. Go back to where you came from and choose again."
+    return show_notice(request, "There is no such checkout", text, HTTPStatus.NOT_FOUND)
 
 
 def success_url(session: JSONObject) -> str:

@@ -13,7 +13,7 @@ def build_invoice(
     reason: str,
     at_s: int,
 ) -> JSONObject:
-    """Return a finalized, open invoice over `lines`; not saved yet."""
+    """Return a finalized, open invoice over `lines`; announced, and not saved yet."""
     total = sum(line["amount"] for line in lines)
     customer = ledger.get("customer", subscription["customer"])
     invoice = ledger.build(
@@ -48,6 +48,7 @@ def build_invoice(
     for line in lines:
         line["invoice"] = invoice["id"]
     invoice["lines"] |= {"data": lines, "url": f"/v1/invoices/{invoice['id']}/lines"}
+    ledger.announce("invoice.created", invoice, at_s)
     return invoice
 
 
@@ -80,8 +81,12 @@ def build_line(
     )
 
 
-def settle_invoice(ledger: Ledger, invoice: JSONObject, at_s: int, *, is_paid: bool) -> None:
-    """Charge the invoice: paid in full, or left open with the attempt counted; saved."""
+def settle_invoice(ledger: Ledger, invoice: JSONObject, at_s: int, *, is_paid: bool) -> JSONObject:
+    """Charge the invoice: paid in full, or left open with the attempt counted; saved.
+
+    Returns the payment intent; `announce_settled` tells of both once the subscription is
+    saved as well.
+    """
     total = invoice["total"]
     invoice["attempted"] = True
     invoice["attempt_count"] += 1
@@ -111,6 +116,18 @@ def settle_invoice(ledger: Ledger, invoice: JSONObject, at_s: int, *, is_paid: b
         invoice |= {"status": "paid", "amount_paid": total, "amount_remaining": 0}
     ledger.store.save(payment, owner=invoice["id"])
     ledger.save(invoice)
+    return intent
+
+
+def announce_settled(ledger: Ledger, invoice: JSONObject, intent: JSONObject, at_s: int) -> None:
+    """Announce how charging the invoice went, with all the events that Stripe sends for it."""
+    if invoice["status"] == "paid":
+        ledger.announce("payment_intent.succeeded", intent, at_s)
+        ledger.announce("invoice.paid", invoice, at_s)
+        ledger.announce("invoice.payment_succeeded", invoice, at_s)
+    else:
+        ledger.announce("payment_intent.payment_failed", intent, at_s)
+        ledger.announce("invoice.payment_failed", invoice, at_s)
 
 
 def build_intent(

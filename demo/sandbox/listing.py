@@ -56,16 +56,16 @@ def _take(
 
 
 def _filter_of(params: JSONObject) -> Callable[[JSONObject], bool]:
-    exact = {
-        name: value for name, value in params.items() if name not in {*PAGE, "expand", "status"}
-    }
-    bounds, status = params.get("created", {}), params.get("status")
+    special = {*PAGE, "expand", "status", "types"}
+    exact = {name: value for name, value in params.items() if name not in special}
+    bounds, status, types = params.get("created", {}), params.get("status"), params.get("types")
 
     def is_wanted(body: JSONObject) -> bool:
         return (
             all(body.get(name) == value for name, value in exact.items())
             and _is_within(body["created"], bounds)
             and _has_status(body, status)
+            and (types is None or body["type"] in types)
         )
 
     return is_wanted

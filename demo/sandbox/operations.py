@@ -156,7 +156,7 @@ OPERATIONS = (
     Operation("GET", "/v1/invoices/{id}", _retrieve("invoice")),
     Operation("GET", "/v1/payment_intents", _list("payment_intent"), {**PAGE, "customer": text}),
     Operation("GET", "/v1/payment_intents/{id}", _retrieve("payment_intent")),
-    Operation("GET", "/v1/events", _list("event"), {**PAGE, "type": text}),
+    Operation("GET", "/v1/events", _list("event"), {**PAGE, "type": text, "types": strings}),
     Operation("GET", "/v1/events/{id}", _retrieve("event")),
 )
 EXPAND: Spec = {"expand": strings}

@@ -7,6 +7,7 @@ from demo.sandbox.customers import create_customer
 from demo.sandbox.errors import APIError
 from demo.sandbox.invoices import build_intent
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.payment_methods import save_card
 from demo.sandbox.shapes import JSONObject, new_id
 from demo.sandbox.subscriptions import start_subscription
 
@@ -97,7 +98,7 @@ def pay_session(
         _record_decline(ledger, session, at_s)
         return "Your card was declined. Try another card."
     customer = _customer_of(ledger, session, email, at_s)
-    method = _save_card(ledger, card, customer, email, at_s)
+    method = save_card(ledger, card, customer, email, at_s)
     paid: JSONObject
     if session["mode"] == "subscription":
         if customer is None:
@@ -145,11 +146,16 @@ def session_url(public_url: str, session_id: str) -> str:
 
 
 def move_open_sessions(ledger: Ledger, public_url: str) -> None:
-    """Point open sessions to `public_url`: a restart may have brought another port."""
+    """Point open sessions to `public_url`: a restart may have brought another port.
+
+    Kept answers follow, or a repeated request would lead its buyer to the old port.
+    """
     with ledger.store.transaction():
         for session in list(ledger.store.oldest("checkout.session")):
-            if session["status"] == "open":
-                _save(ledger, session | {"url": session_url(public_url, session["id"])})
+            url = session_url(public_url, session["id"])
+            if session["status"] == "open" and session["url"] != url:
+                ledger.store.rewrite_answers(session["url"], url)
+                _save(ledger, session | {"url": url})
 
 
 def _save(ledger: Ledger, session: JSONObject) -> None:
@@ -242,23 +248,6 @@ def _customer_of(ledger: Ledger, session: JSONObject, email: str | None, at_s: i
     if session["mode"] == "payment" and session["customer_creation"] != "always":
         return None
     return str(create_customer(ledger, {"email": email}, at_s)["id"])
-
-
-def _save_card(
-    ledger: Ledger, card: Card, customer: str | None, email: str | None, at_s: int
-) -> JSONObject:
-    method = ledger.build("payment_method", at_s, customer=customer)
-    method["billing_details"]["email"] = email
-    method["card"] |= {
-        "brand": card.brand,
-        "display_brand": card.brand,
-        "last4": card.last4,
-        "exp_month": card.exp_month,
-        "exp_year": card.exp_year,
-        "networks": {"available": [card.brand], "preferred": None},
-    }
-    ledger.save(method)
-    return method
 
 
 def _session_intent(

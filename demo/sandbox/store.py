@@ -162,6 +162,13 @@ class Store:
         row = self.connection.execute(query, (key,)).fetchone()
         return None if row is None else Answer(*row)
 
+    def rewrite_answers(self, old: str, new: str) -> None:
+        """Put `new` where kept answers say `old`."""
+        self.connection.execute(
+            "UPDATE answer SET body = replace(body, :old, :new) WHERE instr(body, :old)",
+            {"old": old, "new": new},
+        )
+
     def keep_answer(self, key: str, answer: Answer) -> None:
         """Keep the answer; a second one under the same key is a mistake and raises."""
         self.connection.execute(

@@ -6,7 +6,7 @@ from demo.sandbox.cards import renews
 from demo.sandbox.clock import next_period_end_s
 from demo.sandbox.customers import merge_metadata
 from demo.sandbox.errors import APIError, missing
-from demo.sandbox.invoices import build_invoice, build_line, settle_invoice
+from demo.sandbox.invoices import announce_settled, build_invoice, build_line, settle_invoice
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.shapes import JSONObject
 
@@ -56,10 +56,10 @@ def start_subscription(
         ledger, subscription, items + once, reason="subscription_create", at_s=at_s
     )
     subscription["latest_invoice"] = invoice["id"]
-    settle_invoice(ledger, invoice, at_s, is_paid=True)
+    intent = settle_invoice(ledger, invoice, at_s, is_paid=True)
     _save(ledger, subscription)
     ledger.announce("customer.subscription.created", subscription, at_s)
-    ledger.announce("invoice.paid", invoice, at_s)
+    announce_settled(ledger, invoice, intent, at_s)
     return subscription, invoice
 
 
@@ -116,6 +116,21 @@ def cancel_subscription(
     return subscription
 
 
+def change_card(ledger: Ledger, subscription: JSONObject, method: JSONObject, at_s: int) -> None:
+    """Charge the payment method from now on, and with it an invoice that is past due."""
+    previous = ledger.change(subscription, default_payment_method=method["id"])
+    invoice = intent = None
+    if subscription["status"] == "past_due" and renews(method["card"]["last4"]):
+        invoice = ledger.get("invoice", subscription["latest_invoice"])
+        invoice["default_payment_method"] = method["id"]
+        intent = settle_invoice(ledger, invoice, at_s, is_paid=True)
+        previous |= ledger.change(subscription, status="active")
+    _save(ledger, subscription)
+    ledger.announce("customer.subscription.updated", subscription, at_s, previous)
+    if invoice is not None and intent is not None:
+        announce_settled(ledger, invoice, intent, at_s)
+
+
 def settle_subscription(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
     """Do what `at_s`, the time at which the subscription fell due, asks for."""
     if subscription["status"] == "past_due":
@@ -149,7 +164,7 @@ def _renew(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
         ledger, renewed, _item_lines(ledger, renewed), reason="subscription_cycle", at_s=at_s
     )
     invoice["period_start"] = subscription["items"]["data"][0]["current_period_start"]
-    settle_invoice(ledger, invoice, at_s, is_paid=is_paid)
+    intent = settle_invoice(ledger, invoice, at_s, is_paid=is_paid)
     previous = ledger.change(
         subscription,
         items=items,
@@ -158,7 +173,7 @@ def _renew(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
     )
     _save(ledger, subscription)
     ledger.announce("customer.subscription.updated", subscription, at_s, previous)
-    ledger.announce("invoice.paid" if is_paid else "invoice.payment_failed", invoice, at_s)
+    announce_settled(ledger, invoice, intent, at_s)
 
 
 def _save(ledger: Ledger, subscription: JSONObject) -> None:

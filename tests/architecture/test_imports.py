@@ -26,7 +26,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "billing": frozenset({"aiohttp", "asyncpg", "cachetools", "redis", "stripe", "structlog"}),
     "proxy": frozenset({"aiohttp", "cachetools", "jwt", "multidict", "structlog", "yarl"}),
     "checkout_pages": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2", "structlog"}),
-    "demo": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2"}),
+    "demo": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2", "pydantic"}),
 }
 # Files of billing that decide; they see no library and no clock.
 PURE = (
