@@ -44,7 +44,6 @@ class AccountPages:
             subscriptions=await self._shop.subscriptions(signed_in.visitor.client_id),
             csrf=self._desk.csrf(signed_in),
             apps=settings.apps,
-            demo=demo is not None,
             sandbox_url=demo.sandbox_url if demo else "",
             token=demo.issue_token(signed_in.visitor.name) if demo else "",
             programs_url=programs.url,

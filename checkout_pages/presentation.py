@@ -23,14 +23,14 @@ _INTERVALS = {
 }
 
 _STATES = {
-    SubscriptionStatus.PENDING: "waiting for the first payment",
-    SubscriptionStatus.TRIALING: "on trial",
-    SubscriptionStatus.ACTIVE: "paid",
-    SubscriptionStatus.PAST_DUE: "the last payment failed",
-    SubscriptionStatus.UNPAID: "unpaid",
-    SubscriptionStatus.PAUSED: "paused",
-    SubscriptionStatus.CANCELING: "cancelled",
-    SubscriptionStatus.ENDED: "ended",
+    SubscriptionStatus.PENDING: "Waiting for the first payment",
+    SubscriptionStatus.TRIALING: "On trial",
+    SubscriptionStatus.ACTIVE: "Paid",
+    SubscriptionStatus.PAST_DUE: "The last payment failed",
+    SubscriptionStatus.UNPAID: "Unpaid",
+    SubscriptionStatus.PAUSED: "Paused",
+    SubscriptionStatus.CANCELING: "Cancelled",
+    SubscriptionStatus.ENDED: "Ended",
 }
 
 

@@ -19,10 +19,11 @@ from checkout_pages.presentation import (
 _FOLDER = Path(__file__).parent
 
 
-def set_up_templates(app: web.Application, public_url: str) -> None:
+def set_up_templates(app: web.Application, public_url: str, *, is_demo: bool) -> None:
     """Load the templates; everything put into them is escaped.
 
-    `public_url` is where the style is, also for pages on the apps' hosts.
+    `public_url` is where the style is, also for pages on the apps' hosts. `is_demo` puts
+    a banner on every page.
     """
     environment = aiohttp_jinja2.setup(
         app,
@@ -32,6 +33,7 @@ def set_up_templates(app: web.Application, public_url: str) -> None:
     )
     environment.globals |= {
         "public_url": public_url,
+        "is_demo": is_demo,
         "say_amount": say_amount,
         "say_price": say_price,
         "say_instant": say_instant,
@@ -45,7 +47,7 @@ def render(
     request: web.Request, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any
 ) -> web.Response:
     """Return the page; `context` may hold anything that its template shows."""
-    facts = {"request_id": request.headers.get("X-Request-Id", ""), "demo": False, **context}
+    facts = {"request_id": request.headers.get("X-Request-Id", ""), **context}
     return aiohttp_jinja2.render_template(template, request, facts, status=status)
 
 

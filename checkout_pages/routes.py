@@ -25,7 +25,7 @@ def add_pages(
         CheckoutPages(desk, shop),
         AccountPages(desk, shop),
     )
-    set_up_templates(app, settings.public_url)
+    set_up_templates(app, settings.public_url, is_demo=settings.demo is not None)
     app.middlewares.append(guard_pages(settings))
 
     async def to_account(_request: web.Request) -> web.StreamResponse:

@@ -109,4 +109,4 @@ class SignInPages:
     ) -> web.Response:
         app = self._desk.find_app(target.host) if target else None
         status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
-        return render(request, "sign_in.html", status, to=to, app=app, error=error, demo=True)
+        return render(request, "sign_in.html", status, to=to, app=app, error=error)

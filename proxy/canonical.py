@@ -86,6 +86,12 @@ def parse_host(value: str) -> str | None:
     return match[1]
 
 
+def parse_origin(value: str) -> str | None:
+    """Return the host name of an Origin field (RFC 6454, section 7); None if it names none."""
+    scheme, mark, authority = value.partition("://")
+    return parse_host(authority) if mark and scheme in {"http", "https"} else None
+
+
 def parse_path(raw: str) -> str | Rejected:
     """Return the path with escapes in their one normal form (RFC 3986, section 6.2.2)."""
     if not _PATH.fullmatch(raw):

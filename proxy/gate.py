@@ -19,7 +19,7 @@ from policies.identity import Anonymous, Client
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access, Requirement
 from proxy import problems
-from proxy.canonical import CanonicalRequest, Rejected, parse_host, parse_request
+from proxy.canonical import CanonicalRequest, Rejected, parse_origin, parse_request
 from proxy.client_ip import client_address
 from proxy.headers import entitlement_fields, forwarded_fields, strip_request
 from proxy.identity import Identified, Identifier
@@ -77,6 +77,9 @@ class Gate:
         self._control = control
         self._clock = clock
         self._respond = Responder(settings, table, wall)
+        # What apps make absolute links of.
+        port = urlsplit(settings.public_url).port
+        self._port = "" if port is None else f":{port}"
         self._own_cookies = frozenset({settings.session_cookie, settings.flow_cookie})
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -85,6 +88,12 @@ class Gate:
         status = 499  # The visitor left before there was an answer (nginx's number).
         try:
             answer = await self._answer(request, trace)
+        except ConnectionError:
+            raise
+        except Exception:
+            status = 500
+            raise
+        else:
             status = answer.status
             return answer
         finally:
@@ -201,7 +210,8 @@ class Gate:
             self._settings.trusted_proxies,
         )
         scheme = "https" if self._settings.is_secure else "http"
-        return forwarded_fields(address, scheme, canonical.host, asked.request_id)
+        host = f"{canonical.host}{self._port}"
+        return forwarded_fields(address, scheme, host, asked.request_id)
 
     async def _forward(
         self,
@@ -275,4 +285,4 @@ def _is_foreign_websocket(
     if not is_upgrade(request.headers):
         return False
     origin = request.headers.get("Origin")
-    return origin is not None and parse_host(urlsplit(origin).netloc) != canonical.host
+    return origin is not None and parse_origin(origin) != canonical.host

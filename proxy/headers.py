@@ -87,7 +87,10 @@ def connection_tokens(values: Iterable[str]) -> frozenset[str]:
 def forwarded_fields(
     address: str, scheme: str, host: str, request_id: str
 ) -> list[tuple[str, str]]:
-    """Return the fields that tell an app where a request came from (RFC 7239)."""
+    """Return the fields that tell an app where a request came from (RFC 7239).
+
+    `host` is the one that visitors see, with its port unless that is the scheme's own.
+    """
     node = f'"[{address}]"' if ":" in address else address
     return [
         ("X-Forwarded-For", address),

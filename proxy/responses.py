@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -17,7 +17,7 @@ from policies.decision import Decision, Outcome, Reason
 from policies.requirement import Requirement
 from policies.return_url import MAX_TARGET_CHARS, ReturnTarget, fingerprint, sign_target
 from proxy import problems
-from proxy.canonical import CanonicalRequest
+from proxy.canonical import CanonicalRequest, parse_origin
 from proxy.headers import read_cookies
 from proxy.navigation import is_navigation
 from proxy.ports import Clock
@@ -201,7 +201,7 @@ class Responder:
             answer.headers["Access-Control-Allow-Origin"] = "*"
 
     def _is_ours(self, origin: str) -> bool:
-        host = urlsplit(origin).hostname if origin.isprintable() else None
+        host = parse_origin(origin)
         return host is not None and self._table.find_app(host) is not None
 
 

@@ -118,6 +118,10 @@ class Upstream:
         headers = strip_response(reply.headers)
         headers.extend(added)
         answer = web.StreamResponse(status=reply.status, reason=reply.reason, headers=headers)
+        if not request.content.at_eof():
+            # An answer before the end of the upload: what is left unread could be taken
+            # for the next request.
+            answer.force_close()
         await answer.prepare(request)
         try:
             async for chunk in reply.content.iter_any():
@@ -128,10 +132,6 @@ class Upstream:
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("the app broke off its answer") from None
-        if not request.content.at_eof():
-            # An answer before the end of the upload: what is left unread could be taken
-            # for the next request.
-            answer.force_close()
         await answer.write_eof()
         return answer
 

@@ -42,7 +42,11 @@ async def forward_websocket(
             max_msg_size=_MESSAGE_LIMIT_BYTES,
         )
         await visitor_leg.prepare(request)
-        await _join(visitor_leg, app_leg)
+        try:
+            await _join(visitor_leg, app_leg)
+        finally:
+            # A visitor whose connection is lost cancels us; a joined leg is closed already.
+            await app_leg.close(code=WSCloseCode.GOING_AWAY)
     return visitor_leg
 
 

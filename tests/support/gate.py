@@ -1,0 +1,257 @@
+"""A gate over real sockets: an app behind it, and full implementations of its ports in memory."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from multidict import CIMultiDictProxy
+
+from policies.model import Snapshot, Unknown
+from policies.requirement import Access, OnUnknown, Requirement
+from proxy.gate import Gate
+from proxy.identity import Identifier
+from proxy.ports import SessionsUnavailableError
+from proxy.routing import RouteTable
+from proxy.server import ProxyServer
+from proxy.settings import App, ProxySettings, Route, TokenIssuer
+from proxy.tokens import TokenVerifier
+from proxy.upstream import Upstream, control_upstream, upstream_of
+from tests.support.clock import FakeClock
+
+HOST = "notes.localhost"
+SESSION = "session-of-ann"
+TOKEN_KEY = "t" * 32
+TARGET_TTL_S = 3600
+
+SETTINGS = ProxySettings(
+    public_url="http://checkout.localhost:8080",
+    public_host="checkout.localhost",
+    signing_key=b"k" * 32,
+    target_ttl_s=TARGET_TTL_S,
+    negative_ttl_s=2.0,
+    connect_timeout_s=1.0,
+    first_byte_timeout_s=5.0,
+    idle_timeout_s=5.0,
+    upstream_connections=16,
+    url_limit_bytes=8192,
+)
+
+
+class MemoryFacts:
+    """Snapshots by client; `truth` is what the database holds, `down` why nothing can be read."""
+
+    def __init__(self) -> None:
+        self.cached: dict[str, Snapshot] = {}
+        self.truth: dict[str, Snapshot] = {}
+        self.cached_age_s = 0.0
+        self.down: str | None = None
+        self.looks = 0
+
+    def find(self, client_id: str) -> Snapshot | None:
+        return self.cached.get(client_id)
+
+    def find_last_known(self, client_id: str) -> Snapshot | None:
+        return self.cached.get(client_id)
+
+    def age_s(self, client_id: str) -> float:
+        return self.cached_age_s if client_id in self.cached else float("inf")
+
+    async def read(self, client_id: str) -> Snapshot | Unknown:
+        if self.down is not None:
+            return Unknown(self.down)
+        return self.cached.get(client_id) or await self.read_truth(client_id)
+
+    async def read_truth(self, client_id: str) -> Snapshot | Unknown:
+        self.looks += 1
+        if self.down is not None:
+            return Unknown(self.down)
+        found = self.truth.get(client_id) or Snapshot(client_id, 0, datetime.now(UTC))
+        self.cached[client_id] = found
+        self.cached_age_s = 0.0
+        return found
+
+
+class MemorySessions:
+    """Sessions as (token, host) and clients by external id; `is_down` makes both unknown."""
+
+    def __init__(self) -> None:
+        self.live: dict[tuple[str, str], str] = {}
+        self.clients: dict[str, str] = {}
+        self.is_down = False
+
+    async def find_client(self, token: str, host: str) -> str | None:
+        self._answer()
+        return self.live.get((token, host))
+
+    async def get_client(self, external_id: str) -> str:
+        self._answer()
+        return self.clients.setdefault(external_id, f"client-of-{external_id}")
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise SessionsUnavailableError("the session store does not answer")
+
+
+@dataclass
+class Running:
+    """A running gate. `seen` is what the app received, the newest last."""
+
+    port: int
+    facts: MemoryFacts
+    sessions: MemorySessions
+    clock: FakeClock
+    seen: list[web.Request] = field(default_factory=list)
+    http: aiohttp.ClientSession = field(init=False)
+
+    def url(self, target: str = "/") -> str:
+        """Return a URL of the gate itself; the host is a header's business."""
+        return f"http://127.0.0.1:{self.port}{target}"
+
+    async def ask(
+        self,
+        target: str = "/",
+        *,
+        method: str = "GET",
+        host: str = HOST,
+        signed_in: bool = False,
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> tuple[int, CIMultiDictProxy[str], bytes]:
+        """Ask as a program would and return status, fields and body."""
+        sent = {"Host": host, **({"Cookie": f"tollway={SESSION}"} if signed_in else {})}
+        sent |= headers or {}
+        async with self.http.request(
+            method,
+            self.url(target),
+            headers=sent,
+            data=None if data is None else BytesIO(data),
+            allow_redirects=False,
+        ) as answer:
+            return answer.status, answer.headers, await answer.read()
+
+    async def say(self, raw: bytes) -> bytes:
+        """Send bytes as they are and return everything until the gate closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(raw)
+            await writer.drain()
+            async with asyncio.timeout(10):
+                return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+def make_routes() -> tuple[Route, ...]:
+    """Return a public, a signed-in and an entitled part, and one for each outage policy."""
+    return (
+        Route("/", Requirement("notes", Access.ENTITLED)),
+        Route("/public/", Requirement("notes", Access.PUBLIC)),
+        Route("/me/", Requirement("notes", Access.SIGNED_IN)),
+        Route("/closed/", Requirement("notes", Access.ENTITLED, on_unknown=OnUnknown.CLOSED)),
+        Route("/open/", Requirement("notes", Access.ENTITLED, on_unknown=OnUnknown.INSECURE_OPEN)),
+        Route("/seats/", Requirement("notes", Access.ENTITLED, feature="seats")),
+    )
+
+
+@asynccontextmanager
+async def run_gate(
+    folder: Path,
+    app: web.Application,
+    *,
+    change: Callable[[ProxySettings], ProxySettings] = lambda settings: settings,
+    upstreams: tuple[str, ...] = (),
+    header_limit_bytes: int = 8190,
+) -> AsyncIterator[Running]:
+    """Run the gate before `app`; `upstreams` are tried before the app's own address."""
+    settings = change(replace(SETTINGS))
+    running = Running(0, MemoryFacts(), MemorySessions(), FakeClock())
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        running.seen.append(request)
+        return await handler(request)
+
+    app.middlewares.append(note)
+    app_runner, app_url = await _serve(app)
+    control = web.Application()
+    control.router.add_route("*", "/{path:.*}", _tell_control)
+    control_runner = web.AppRunner(control, access_log=None)
+    await control_runner.setup()
+    await web.UnixSite(control_runner, folder / "control.sock").start()
+
+    notes = App("notes", "Notes", HOST, (*upstreams, app_url), make_routes())
+    table = RouteTable([notes])
+    upstream = upstream_of(notes, settings)
+    own = control_upstream(str(folder / "control.sock"), settings)
+    server = _server_of(settings, table, running, upstream, own, header_limit_bytes)
+    listening = socket.create_server(("127.0.0.1", 0))
+    running.port = listening.getsockname()[1]
+    await server.start([listening])
+    # As sent: what a library would add or undo is not what is asked about here.
+    running.http = aiohttp.ClientSession(
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+    )
+    try:
+        yield running
+    finally:
+        await running.http.close()
+        await server.stop()
+        await upstream.close()
+        await own.close()
+        await control_runner.cleanup()
+        await app_runner.cleanup()
+
+
+def _server_of(
+    settings: ProxySettings,
+    table: RouteTable,
+    running: Running,
+    upstream: Upstream,
+    own: Upstream,
+    header_limit_bytes: int,
+) -> ProxyServer:
+    issuer = TokenIssuer("tests", "tollway", "HS256", TOKEN_KEY)
+    tokens = TokenVerifier([issuer], lambda: datetime.now(UTC).timestamp())
+    sessions = running.sessions
+    gate = Gate(
+        settings,
+        table,
+        Identifier(sessions, sessions, tokens, settings.session_cookie),
+        running.facts,
+        {"notes": upstream},
+        own,
+        clock=running.clock,
+        wall=running.clock,
+    )
+    return ProxyServer(gate, header_limit_bytes=header_limit_bytes, drain_s=0.5)
+
+
+async def _serve(app: web.Application) -> tuple[web.AppRunner, str]:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        handler_cancellation=True,
+        shutdown_timeout=0.5,
+    )
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    return runner, f"http://{host}:{port}"
+
+
+async def _tell_control(request: web.Request) -> web.Response:
+    facts = {"control": True, "host": request.host, "cookie": request.headers.get("Cookie", "")}
+    return web.Response(text=json.dumps(facts))

@@ -1,0 +1,191 @@
+"""First strip, then set: no spelling of a client's own fields reaches an app."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from policies.decision import Decision, Entitlement, Outcome, Reason
+from proxy.headers import (
+    entitlement_fields,
+    fold,
+    forwarded_fields,
+    read_cookies,
+    strip_request,
+    strip_response,
+)
+from tests.support.snapshots import CLIENT, NOW
+
+OWN = frozenset({"tollway", "tollway-flow"})
+
+
+def fields(*pairs: tuple[str, str]) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict(pairs))
+
+
+def strip(*pairs: tuple[str, str], hide_authorization: bool = False) -> dict[str, str]:
+    kept = strip_request(fields(*pairs), own_cookies=OWN, hide_authorization=hide_authorization)
+    return dict(kept)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Entitlement-Plan",
+        "x-entitlement-plan",
+        "X_Entitlement_Plan",
+        "X.Entitlement.Plan",
+        "X-Entitlement_Client",
+        "X-Entitlement-Anything",
+        "X-Forwarded-For",
+        "X_Forwarded_For",
+        "X-Forwarded-Prefix",
+        "X-Tollway-Debug",
+        "Forwarded",
+        "X-Real-IP",
+        "X_Real_IP",
+        "X-Request-Id",
+        "X-Original-URL",
+        "Proxy",
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Transfer_Encoding",
+        "Content_Length",
+        "Content.Length",
+        "Upgrade",
+        "Expect",
+    ],
+)
+def test_field_of_ours_or_of_one_hop_is_dropped(name: str) -> None:
+    assert strip((name, "forged")) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["Accept", "X-Api-Key", "Content-Length", "Authorization", "Range", "traceparent"]
+)
+def test_other_field_goes_on(name: str) -> None:
+    assert strip((name, "value")) == {name: "value"}
+
+
+def test_field_that_connection_names_is_dropped() -> None:
+    assert strip(("Connection", "close, X-Secret"), ("X-Secret", "1"), ("X-Kept", "2")) == {
+        "X-Kept": "2"
+    }
+
+
+def test_token_of_ours_is_hidden_and_a_foreign_scheme_is_not() -> None:
+    assert strip(("Authorization", "Bearer x"), hide_authorization=True) == {}
+
+
+def test_own_cookies_are_taken_out_of_the_line_and_others_kept() -> None:
+    line = "a=1; tollway=secret; b=2=3; tollway-flow=x; flag"
+
+    assert strip(("Cookie", line)) == {"Cookie": "a=1; b=2=3; flag"}
+
+
+def test_line_of_own_cookies_alone_is_dropped() -> None:
+    assert strip(("Cookie", "tollway=secret")) == {}
+
+
+def test_cookies_of_the_name_are_all_read() -> None:
+    sent = fields(("Cookie", "tollway=1; x=2; tollway=3"), ("Cookie", "tollway = 4"))
+
+    assert read_cookies(sent, "tollway") == ["1", "3", "4"]
+
+
+def test_answer_keeps_its_fields_but_those_of_one_hop() -> None:
+    answer = fields(
+        ("Connection", "X-Hop"),
+        ("X-Hop", "1"),
+        ("Transfer-Encoding", "chunked"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+    )
+
+    assert list(strip_response(answer).items()) == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+
+
+def test_forwarded_says_who_and_under_which_address_for_ipv6() -> None:
+    told = dict(forwarded_fields("2001:db8::1", "https", "notes.example:8443", "abc"))
+
+    assert told["X-Forwarded-For"] == "2001:db8::1"
+    assert told["X-Forwarded-Host"] == "notes.example:8443"
+    assert told["Forwarded"] == 'for="[2001:db8::1]";proto=https;host="notes.example:8443"'
+
+
+def test_anonymous_visitor_is_told_as_such_and_has_no_client() -> None:
+    told = dict(entitlement_fields(Decision(Outcome.ALLOW, Reason.PUBLIC_ROUTE), "d-1"))
+
+    assert told == {"X-Entitlement-Decision-Id": "d-1", "X-Entitlement-Status": "anonymous"}
+
+
+def test_client_of_whom_nobody_knows_is_told_as_unknown() -> None:
+    decision = Decision(Outcome.ALLOW, Reason.LET_THROUGH_UNVERIFIED, CLIENT)
+
+    told = dict(entitlement_fields(decision, "d-1"))
+
+    assert (told["X-Entitlement-Client"], told["X-Entitlement-Status"]) == (CLIENT, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("status", "features", "told"),
+    [
+        ("active", (("access", True),), "active"),
+        (None, (("access", True),), "granted"),
+        (None, (), "none"),
+    ],
+)
+def test_status_of_what_is_held(
+    status: str | None, features: tuple[tuple[str, bool], ...], told: str
+) -> None:
+    held = Entitlement(None, status, features, None, 1)
+    decision = Decision(Outcome.ALLOW, Reason.GRANT_LIVE, CLIENT, held)
+
+    assert dict(entitlement_fields(decision, "d"))["X-Entitlement-Status"] == told
+
+
+def test_features_and_instants_are_told_in_their_documented_form() -> None:
+    features = (("access", True), ("beta", False), ("name", "größe, 10%"), ("seats", 10))
+    held = Entitlement("team", "active", features, NOW + timedelta(days=1), 3)
+
+    told = dict(entitlement_fields(Decision(Outcome.ALLOW, Reason.GRANT_LIVE, CLIENT, held), "d"))
+
+    assert told["X-Entitlement-Plan"] == "team"
+    assert told["X-Entitlement-Features"] == (
+        "access, beta=false, name=gr%C3%B6%C3%9Fe%2C%2010%25, seats=10"
+    )
+    assert told["X-Entitlement-Valid-Until"] == "2026-12-02T12:00:00Z"
+
+
+names = st.text(alphabet="xX-_.~+eEnNtTiIlLmMcCfFoOrRwWaAdD0", min_size=1, max_size=24)
+
+
+@given(st.lists(st.tuples(names, st.just("forged")), max_size=8))
+def test_no_spelling_that_a_lax_backend_folds_into_ours_is_kept(
+    pairs: list[tuple[str, str]],
+) -> None:
+    kept = strip_request(fields(*pairs), own_cookies=OWN, hide_authorization=False)
+
+    assert not any(fold(name).startswith(("x-entitlement-", "x-forwarded-")) for name in kept)
+
+
+cookie_names = st.sampled_from(["tollway", "tollway-flow", "a", "b"])
+
+
+@given(st.lists(st.tuples(cookie_names, st.text("abc=", max_size=4)), max_size=6))
+def test_no_cookie_of_ours_ever_reaches_an_app(cookies: list[tuple[str, str]]) -> None:
+    line = "; ".join(f"{name}={value}" for name, value in cookies)
+
+    kept = strip_request(fields(("Cookie", line)), own_cookies=OWN, hide_authorization=False)
+
+    left = CIMultiDictProxy(kept)
+    assert not read_cookies(left, "tollway")
+    assert not read_cookies(left, "tollway-flow")
+    assert read_cookies(left, "a") == [value for name, value in cookies if name == "a"]
