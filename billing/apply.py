@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.catalog import Catalog
+from billing.errors import UnavailableError
 from billing.model import Cause, CheckoutState, ProviderCheckout, ProviderSubscription
 from billing.ports import Changed, Clock, Provider
 from billing.storage import audit, checkouts, clients, grants, payments, subscriptions
@@ -109,17 +110,16 @@ class Applier:
     async def _apply_order(
         self, checkout: ProviderCheckout, client_id: str, cause: Cause
     ) -> Result:
-        plans = [
-            plan
-            for price in checkout.psp_price_ids
-            if (plan := self._catalog.by_price.get(price)) is not None
-        ]
+        plans = [self._catalog.by_price.get(price) for price in checkout.psp_price_ids]
+        if not plans or None in plans:
+            # Closed now, the order would be paid for and never granted.
+            raise UnavailableError(f"no plan has the price of {checkout.psp_session_id}")
         async with self._database.transaction() as connection:
             first = await self._close_intent(connection, checkout, "completed")
             if not first:
                 return Result(Applied.STALE, client_id, "applied before")
             now = self._clock()
-            facts = [g for p in plans for g in order_grants(p, checkout.psp_session_id, now)]
+            facts = [g for p in plans if p for g in order_grants(p, checkout.psp_session_id, now)]
             await grants.save_grants(connection, client_id, facts, cause.actor)
             await self._note_money(connection, client_id, checkout, facts, cause)
             version = await grants.bump_version(connection, client_id)

@@ -70,7 +70,7 @@ def decode(text: str | bytes) -> Snapshot:
             facts["grants"],
             facts["blocks"],
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError, OSError) as error:
         raise ValueError("not a snapshot") from error
 
 

@@ -18,7 +18,12 @@ from billing.model import (
     ProviderCheckout,
     ProviderSubscription,
 )
-from billing.providers.stripe_objects import to_checkout, to_event, to_subscription
+from billing.providers.stripe_objects import (
+    UNREADABLE,
+    to_checkout,
+    to_event,
+    to_subscription,
+)
 
 # Stripe's own default; a signature further from our clock than this is refused in
 # either direction, while Stripe's SDK lets any future time pass.
@@ -84,7 +89,7 @@ class Stripe:
             raise BadEventError("signature does not match")
         try:
             return to_event(json.loads(body))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             raise BadEventError(f"not an event: {error!r}") from error
 
     @staticmethod

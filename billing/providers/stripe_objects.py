@@ -21,6 +21,9 @@ from billing.model import (
 )
 from policies.model import SubscriptionStatus
 
+# What reading JSON of another shape, or an instant that no calendar has, can raise.
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, OverflowError, OSError)
+
 # JSON of another party: its shape is checked by reading it, in this file alone.
 Json = Mapping[str, Any]
 
@@ -58,7 +61,7 @@ def to_subscription(body: Json, raw: str) -> ProviderSubscription:
             payment=_invoice_payment(body.get("latest_invoice")),
             raw=raw,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise ProviderRefusedError(f"unreadable subscription: {error!r}") from error
 
 
@@ -81,7 +84,7 @@ def to_checkout(body: Json) -> ProviderCheckout:
             psp_price_ids=tuple(line["price"]["id"] for line in lines if line.get("price")),
             payment=_order_payment(body),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise ProviderRefusedError(f"unreadable checkout session: {error!r}") from error
 
 
@@ -89,7 +92,7 @@ def to_event(body: Json) -> EventRef:
     """Read a verified event; one that is about nothing of ours has no object.
 
     Raises:
-        KeyError, TypeError, ValueError: the body is no event.
+        UNREADABLE: the body is no event.
     """
     kind, object_id = _subject(body["type"], body["data"]["object"])
     return EventRef(

@@ -1,6 +1,7 @@
 """Buying: what a client may do with money, on a real database."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -156,3 +157,32 @@ async def test_finishing_twice_at_once_grants_and_books_once(shop: Shop) -> None
         assert await connection.fetchval("select count(*) from payments") == 1
         assert await connection.fetchval("select count(*) from grants") == 1
         assert await connection.fetchval("select version from entitlement_versions") == 1
+
+
+async def test_order_whose_price_no_plan_has_is_kept_open_until_one_has(shop: Shop) -> None:
+    session_id = await shop.open_checkout("lifetime")
+    shop.provider.pay(session_id)
+    price = "price_lifetime_1"
+    plan = shop.checkout._catalog._by_price.pop(price)
+
+    with pytest.raises(UnavailableError):
+        await shop.checkout.finish(session_id)
+    shop.checkout._catalog._by_price[price] = plan
+    await shop.checkout.finish(session_id)
+
+    assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_checkout_that_was_given_up_and_then_paid_is_granted(shop: Shop) -> None:
+    session_id = await shop.open_checkout("lifetime")
+    open_one = shop.provider.checkouts[session_id]
+    shop.provider.checkouts[session_id] = replace(open_one, state=CheckoutState.EXPIRED)
+    expired = await shop.checkout.finish(session_id)
+    shop.provider.checkouts[session_id] = open_one
+    shop.provider.pay(session_id)
+
+    await shop.checkout.finish(session_id)
+
+    assert expired is not None
+    assert expired.state is CheckoutState.EXPIRED
+    assert await shop.outcome() is Outcome.ALLOW

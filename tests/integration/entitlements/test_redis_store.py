@@ -1,0 +1,136 @@
+"""The second rung on a real Valkey: version compare-and-set, and every failure a miss."""
+
+import asyncio
+import random
+import uuid
+
+import pytest
+from redis.asyncio import Redis
+
+from billing.entitlements.codec import encode
+from billing.entitlements.redis_store import RedisStore
+from tests.support.snapshots import make_grant, make_snapshot
+
+
+class Monotonic:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def store(redis: Redis) -> RedisStore:
+    return RedisStore(redis, 60, Monotonic())
+
+
+@pytest.fixture
+def client_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def test_snapshot_comes_back(store: RedisStore, client_id: str) -> None:
+    snapshot = make_snapshot(make_grant(), client_id=client_id)
+
+    await store.put(snapshot)
+
+    assert await store.find(client_id) == snapshot
+
+
+async def test_unknown_client_is_a_miss(store: RedisStore, client_id: str) -> None:
+    assert await store.find(client_id) is None
+
+
+async def test_older_snapshot_never_replaces_a_newer_one(store: RedisStore, client_id: str) -> None:
+    newer = make_snapshot(client_id=client_id, version=2)
+    await store.put(newer)
+
+    await store.put(make_snapshot(client_id=client_id, version=1))
+
+    assert await store.find(client_id) == newer
+
+
+async def test_notice_empties_and_refuses_what_is_older(store: RedisStore, client_id: str) -> None:
+    await store.put(make_snapshot(client_id=client_id, version=1))
+
+    await store.invalidate(client_id, 2)
+    await store.put(make_snapshot(client_id=client_id, version=1))
+
+    assert await store.find(client_id) is None
+
+
+async def test_notice_of_what_is_there_already_empties_nothing(
+    store: RedisStore, client_id: str
+) -> None:
+    snapshot = make_snapshot(client_id=client_id, version=2)
+    await store.put(snapshot)
+
+    await store.invalidate(client_id, 2)
+    await store.invalidate(client_id, 1)
+
+    assert await store.find(client_id) == snapshot
+
+
+async def test_writers_in_any_order_leave_the_newest(store: RedisStore, client_id: str) -> None:
+    versions = list(range(1, 30))
+    random.Random(7).shuffle(versions)  # noqa: S311 - an order, not a secret
+
+    await asyncio.gather(
+        *(store.put(make_snapshot(client_id=client_id, version=v)) for v in versions)
+    )
+
+    found = await store.find(client_id)
+    assert found is not None
+    assert found.version == 29
+
+
+async def test_snapshots_do_not_stay_for_ever(
+    store: RedisStore, redis: Redis, client_id: str
+) -> None:
+    await store.put(make_snapshot(client_id=client_id))
+
+    (key,) = [k async for k in redis.scan_iter(f"*{client_id}")]
+    assert 0 < await redis.pttl(key) <= 60_000
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", encode(make_snapshot())[:-3]])
+async def test_what_is_no_snapshot_is_a_miss(
+    store: RedisStore, redis: Redis, client_id: str, text: str
+) -> None:
+    await store.put(make_snapshot(client_id=client_id))
+    (key,) = [k async for k in redis.scan_iter(f"*{client_id}")]
+
+    await redis.hset(key, "s", text)
+
+    assert await store.find(client_id) is None
+
+
+async def test_server_that_is_gone_is_a_miss_and_is_left_alone_for_a_moment(client_id: str) -> None:
+    calls = 0
+
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monotonic = Monotonic()
+    redis: Redis = Redis(host="127.0.0.1", port=port, socket_timeout=1)
+    store = RedisStore(redis, 60, monotonic)
+
+    first = await store.find(client_id)
+    tried = calls
+    await store.put(make_snapshot(client_id=client_id))
+    second = await store.find(client_id)
+    rested = calls
+    monotonic.now_s += 1.1
+    await store.find(client_id)
+    await redis.aclose()
+    server.close()
+
+    assert (first, second) == (None, None)
+    assert tried > 0
+    assert rested == tried
+    assert calls > rested

@@ -1,0 +1,262 @@
+"""Sessions and tickets on a real database: on one host, once, and over when they end."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from billing.errors import UnavailableError
+from billing.storage.pool import Database
+from gateway.sessions import ClientDirectory, SessionStore
+from proxy.ports import SessionsUnavailableError
+from tests.support.clock import FakeClock
+
+OWN, APP = "checkout.localhost", "notes.localhost"
+BROWSER = "f" * 64
+
+
+class Monotonic:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def monotonic() -> Monotonic:
+    return Monotonic()
+
+
+@pytest.fixture
+def new_store(
+    database: Database, clock: FakeClock, monotonic: Monotonic
+) -> Callable[[], SessionStore]:
+    """Return how to make a store; two of them are two processes."""
+
+    def make() -> SessionStore:
+        return SessionStore(database, clock, host=OWN, ttl_s=3600, monotonic=monotonic)
+
+    return make
+
+
+@pytest.fixture
+def store(new_store: Callable[[], SessionStore]) -> SessionStore:
+    return new_store()
+
+
+async def carry(store: SessionStore, token: str, *, host: str = APP) -> str:
+    """Carry the session to the host and return the token there."""
+    ticket = await store.issue_ticket(token, host=host, target="/page", fingerprint=BROWSER)
+    entered = await store.enter(ticket, host=host, fingerprint=BROWSER)
+    assert entered is not None
+    assert entered[1] == "/page"
+    return entered[0]
+
+
+async def test_visitor_is_known_by_the_token_on_the_gateways_own_host(store: SessionStore) -> None:
+    token = await store.sign_in("demo:ann")
+
+    visitor = await store.find(token)
+
+    assert visitor is not None
+    assert visitor.name == "demo:ann"
+    assert await store.find_client(token, OWN) == visitor.client_id
+
+
+async def test_same_name_is_the_same_client_again(store: SessionStore) -> None:
+    tokens = [await store.sign_in("demo:ann") for _ in range(2)]
+
+    clients = {await store.find_client(token, OWN) for token in tokens}
+
+    assert len(set(tokens)) == 2
+    assert len(clients) == 1
+
+
+@pytest.mark.parametrize("host", [APP, "evil.example", ""])
+async def test_token_opens_nothing_on_another_host(store: SessionStore, host: str) -> None:
+    token = await store.sign_in("demo:ann")
+
+    assert await store.find_client(token, host) is None
+
+
+async def test_ticket_carries_the_session_to_one_host_with_a_token_of_its_own(
+    store: SessionStore,
+) -> None:
+    token = await store.sign_in("demo:ann")
+
+    carried = await carry(store, token)
+
+    assert carried != token
+    assert await store.find_client(carried, APP) == await store.find_client(token, OWN)
+    assert await store.find_client(carried, OWN) is None
+
+
+async def test_ticket_is_good_once_even_for_two_at_once(store: SessionStore) -> None:
+    token = await store.sign_in("demo:ann")
+    ticket = await store.issue_ticket(token, host=APP, target="/", fingerprint=BROWSER)
+
+    entered = await asyncio.gather(
+        *(store.enter(ticket, host=APP, fingerprint=BROWSER) for _ in range(5))
+    )
+
+    assert sum(one is not None for one in entered) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "fingerprint"), [("wiki.localhost", BROWSER), (APP, "e" * 64), (APP, "")]
+)
+async def test_ticket_of_another_host_or_browser_is_refused(
+    store: SessionStore, host: str, fingerprint: str
+) -> None:
+    token = await store.sign_in("demo:ann")
+    ticket = await store.issue_ticket(token, host=APP, target="/", fingerprint=BROWSER)
+
+    assert await store.enter(ticket, host=host, fingerprint=fingerprint) is None
+
+
+async def test_ticket_ends_after_a_minute(store: SessionStore, clock: FakeClock) -> None:
+    token = await store.sign_in("demo:ann")
+    ticket = await store.issue_ticket(token, host=APP, target="/", fingerprint=BROWSER)
+
+    clock.move(seconds=60)
+
+    assert await store.enter(ticket, host=APP, fingerprint=BROWSER) is None
+
+
+async def test_session_ends_at_its_time_although_it_is_remembered(
+    store: SessionStore, clock: FakeClock
+) -> None:
+    token = await store.sign_in("demo:ann")
+    before = await store.find_client(token, OWN)
+
+    clock.move(seconds=3600)
+
+    assert before is not None
+    assert await store.find_client(token, OWN) is None
+
+
+async def test_carried_session_ends_no_later_than_the_one_it_came_from(
+    store: SessionStore, clock: FakeClock
+) -> None:
+    token = await store.sign_in("demo:ann")
+    clock.move(seconds=3000)
+    carried = await carry(store, token)
+
+    clock.move(seconds=600)
+
+    assert await store.find_client(carried, APP) is None
+
+
+async def test_signing_out_ends_every_host_at_once(store: SessionStore) -> None:
+    token = await store.sign_in("demo:ann")
+    carried = await carry(store, token)
+    await store.find_client(carried, APP)
+
+    await store.sign_out(token)
+
+    assert await store.find_client(token, OWN) is None
+    assert await store.find_client(carried, APP) is None
+
+
+async def test_signing_out_leaves_other_sessions_of_the_client(store: SessionStore) -> None:
+    first, second = [await store.sign_in("demo:ann") for _ in range(2)]
+
+    await store.sign_out(first)
+
+    assert await store.find_client(second, OWN) is not None
+
+
+async def test_ticket_of_an_ended_session_is_refused(store: SessionStore) -> None:
+    token = await store.sign_in("demo:ann")
+    ticket = await store.issue_ticket(token, host=APP, target="/", fingerprint=BROWSER)
+
+    await store.sign_out(token)
+
+    assert await store.enter(ticket, host=APP, fingerprint=BROWSER) is None
+
+
+async def test_other_process_forgets_an_ended_session_when_it_is_told(
+    store: SessionStore, new_store: Callable[[], SessionStore], database: Database
+) -> None:
+    other = new_store()
+    token = await store.sign_in("demo:ann")
+    await other.find_client(token, OWN)
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with database.connection() as connection:
+        await connection.add_listener("tollway_session", lambda *notice: told.set_result(notice[3]))
+
+        await store.sign_out(token)
+        async with asyncio.timeout(10):
+            await other.forget(await told)
+        await connection.reset()
+
+    assert await other.find_client(token, OWN) is None
+
+
+async def test_other_process_asks_again_after_half_a_minute_untold(
+    store: SessionStore, new_store: Callable[[], SessionStore], monotonic: Monotonic
+) -> None:
+    other = new_store()
+    token = await store.sign_in("demo:ann")
+    await other.find_client(token, OWN)
+    await store.sign_out(token)
+
+    monotonic.now_s += 30
+
+    assert await other.find_client(token, OWN) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "\x00", "é", "A" * 101, "A" * 100_000])
+async def test_made_up_token_is_nobodys(store: SessionStore, token: str) -> None:
+    assert await store.find_client(token, OWN) is None
+
+
+async def test_who_was_in_stays_in_while_the_store_is_down(
+    store: SessionStore, database: Database, monotonic: Monotonic
+) -> None:
+    token = await store.sign_in("demo:ann")
+    known = await store.find_client(token, OWN)
+    await database.close()
+    monotonic.now_s += 31
+
+    assert await store.find_client(token, OWN) == known
+
+
+async def test_stranger_is_not_called_a_stranger_while_the_store_is_down(
+    store: SessionStore, database: Database
+) -> None:
+    await database.close()
+
+    with pytest.raises(SessionsUnavailableError):
+        await store.find_client("unknown", OWN)
+    with pytest.raises(UnavailableError):
+        await store.find("unknown")
+
+
+async def test_only_the_hash_of_a_token_is_stored(store: SessionStore, database: Database) -> None:
+    token = await store.sign_in("demo:ann")
+
+    async with database.connection() as connection:
+        (row,) = await connection.fetch("select * from sessions")
+
+    assert token not in str(dict(row))
+    assert len(row["token_hash"]) == 32
+
+
+async def test_client_of_a_token_is_made_once_by_two_at_once(database: Database) -> None:
+    directories = [ClientDirectory(database) for _ in range(2)]
+
+    found = await asyncio.gather(*(d.get_client("idp:bea") for d in directories for _ in range(3)))
+
+    assert len(set(found)) == 1
+
+
+async def test_directory_that_cannot_ask_says_so(database: Database) -> None:
+    directory = ClientDirectory(database)
+    known = await directory.get_client("idp:bea")
+    await database.close()
+
+    assert await directory.get_client("idp:bea") == known
+    with pytest.raises(SessionsUnavailableError):
+        await directory.get_client("idp:cid")
