@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +20,12 @@ from gateway.wiring import Extras, Gateway, open_gateway
 _log = structlog.get_logger("gateway")
 
 _PURGE_EVERY_S = 600.0
+
+# How often a free port is looked for that is free on every address.
+_TRIES = 10
+
+# What binding `::1` says on a machine without IPv6.
+_NO_IPV6 = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 
 
 async def run_gateway(
@@ -84,6 +92,14 @@ def bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
     Raises:
         StartError: the port is taken, or may not be used by us.
     """
+    for _ in range(_TRIES if port == 0 else 0):
+        # What is free on one address may be taken on the next.
+        with contextlib.suppress(StartError):
+            return _bind_all(addresses, port)
+    return _bind_all(addresses, port)
+
+
+def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
         for address in addresses:
@@ -110,10 +126,12 @@ def _bind_one(address: str, port: int) -> socket.socket | None:
             " or listen.port"
         ) from error
     except OSError as error:
-        if address == "::1":
+        if address == "::1" and error.errno in _NO_IPV6:
             return None
+        # Not `strerror`: the socket module writes the address into it a second time.
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(
-            f"cannot listen on {address} port {port} ({error.strerror}): stop the program that"
+            f"cannot listen on {address} port {port} ({why}): stop the program that"
             " has it, or choose another with --port or listen.port"
         ) from error
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.valkey import EmbeddedValkey
@@ -24,8 +24,7 @@ class Servers:
 
     def url_of(self, database: str) -> str:
         """Return the URL of another database of the same server."""
-        parts = urlsplit(self.postgres)
-        return urlunsplit(parts._replace(path=f"/{database}"))
+        return f"postgresql:///{database}?{urlsplit(self.postgres).query}"
 
 
 @contextmanager
