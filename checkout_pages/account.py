@@ -35,6 +35,7 @@ class AccountPages:
             return see(sign_in_path(""))
         settings = self._desk.settings
         demo = settings.demo
+        issue_token = demo.issue_token if demo else None
         programs = next((app for app in settings.apps if app.id == "api"), settings.apps[0])
         return render(
             request,
@@ -45,7 +46,7 @@ class AccountPages:
             csrf=self._desk.csrf(signed_in),
             apps=settings.apps,
             sandbox_url=demo.sandbox_url if demo else "",
-            token=demo.issue_token(signed_in.visitor.name) if demo else "",
+            token=issue_token(signed_in.visitor.name) if issue_token else "",
             programs_url=programs.url,
         )
 

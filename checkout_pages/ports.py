@@ -104,11 +104,11 @@ class DemoMode:
     """Present only in demo mode, where anybody may sign in by giving a name.
 
     `sandbox_url` shows the sandbox's payments and its clock. `issue_token` returns a
-    bearer token for a client's external id.
+    bearer token for a client's external id; None where nobody's key is known.
     """
 
     sandbox_url: str
-    issue_token: Callable[[str], str]
+    issue_token: Callable[[str], str] | None
 
 
 @dataclass(frozen=True, slots=True)

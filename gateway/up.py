@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -181,7 +181,16 @@ def _close_all(sockets: list[socket.socket]) -> None:
 
 
 def _demo_extras(config: Config, folder: DataDir, sandbox_url: str) -> Extras:
-    issuer = issuers_of(config)[0]
+    clock = SandboxClock(folder.path / "sandbox" / "clock-offset")
+    demo = DemoMode(sandbox_url=f"{sandbox_url}/sandbox", issue_token=_token_maker(config))
+    return Extras(clock=clock, demo=demo)
+
+
+def _token_maker(config: Config) -> Callable[[str], str] | None:
+    """Return how to make a client's token, if the configuration shares a key with an issuer."""
+    issuer = next((i for i in issuers_of(config) if i.algorithm == "HS256"), None)
+    if issuer is None:
+        return None
 
     def issue_token(external_id: str) -> str:
         claims = {
@@ -192,9 +201,7 @@ def _demo_extras(config: Config, folder: DataDir, sandbox_url: str) -> Extras:
         }
         return jwt.encode(claims, issuer.key, algorithm=issuer.algorithm)
 
-    clock = SandboxClock(folder.path / "sandbox" / "clock-offset")
-    demo = DemoMode(sandbox_url=f"{sandbox_url}/sandbox", issue_token=issue_token)
-    return Extras(clock=clock, demo=demo)
+    return issue_token
 
 
 def _quick_to_drain(config: Config) -> Config:

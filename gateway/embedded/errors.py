@@ -33,7 +33,10 @@ def _explain(folder: Path, error: OSError) -> str:
         return disk_full(folder)
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return f"{error.filename or folder} is not a folder; choose another one with --data DIR"
-    return f"cannot use the data folder {folder}: {error}"
+    return (
+        f"cannot use the data folder {folder} ({error.strerror}); "
+        "choose another one with --data DIR"
+    )
 
 
 def disk_full(folder: Path) -> str:
