@@ -15,3 +15,13 @@ class FakeClock:
     def move(self, **by: float) -> None:
         """Move by the arguments of `timedelta`."""
         self.now += timedelta(**by)
+
+
+class Seconds:
+    """Returns seconds that stand still until a test moves `now_s`."""
+
+    def __init__(self, now_s: float = 0.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s

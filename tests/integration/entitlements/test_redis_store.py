@@ -9,20 +9,13 @@ from redis.asyncio import Redis
 
 from billing.entitlements.codec import encode
 from billing.entitlements.redis_store import RedisStore
+from tests.support.clock import Seconds
 from tests.support.snapshots import make_grant, make_snapshot
-
-
-class Monotonic:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
 def store(redis: Redis) -> RedisStore:
-    return RedisStore(redis, 60, Monotonic())
+    return RedisStore(redis, 60, Seconds())
 
 
 @pytest.fixture
@@ -116,7 +109,7 @@ async def test_server_that_is_gone_is_a_miss_and_is_left_alone_for_a_moment(clie
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    monotonic = Monotonic()
+    monotonic = Seconds()
     redis: Redis = Redis(host="127.0.0.1", port=port, socket_timeout=1)
     store = RedisStore(redis, 60, monotonic)
 

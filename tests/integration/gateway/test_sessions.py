@@ -9,28 +9,20 @@ from billing.errors import UnavailableError
 from billing.storage.pool import Database
 from gateway.sessions import ClientDirectory, SessionStore
 from proxy.ports import SessionsUnavailableError
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, Seconds
 
 OWN, APP = "checkout.localhost", "notes.localhost"
 BROWSER = "f" * 64
 
 
-class Monotonic:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def monotonic() -> Monotonic:
-    return Monotonic()
+def monotonic() -> Seconds:
+    return Seconds()
 
 
 @pytest.fixture
 def new_store(
-    database: Database, clock: FakeClock, monotonic: Monotonic
+    database: Database, clock: FakeClock, monotonic: Seconds
 ) -> Callable[[], SessionStore]:
     """Return how to make a store; two of them are two processes."""
 
@@ -195,7 +187,7 @@ async def test_other_process_forgets_an_ended_session_when_it_is_told(
 
 
 async def test_other_process_asks_again_after_half_a_minute_untold(
-    store: SessionStore, new_store: Callable[[], SessionStore], monotonic: Monotonic
+    store: SessionStore, new_store: Callable[[], SessionStore], monotonic: Seconds
 ) -> None:
     other = new_store()
     token = await store.sign_in("demo:ann")
@@ -213,7 +205,7 @@ async def test_made_up_token_is_nobodys(store: SessionStore, token: str) -> None
 
 
 async def test_who_was_in_stays_in_while_the_store_is_down(
-    store: SessionStore, database: Database, monotonic: Monotonic
+    store: SessionStore, database: Database, monotonic: Seconds
 ) -> None:
     token = await store.sign_in("demo:ann")
     known = await store.find_client(token, OWN)

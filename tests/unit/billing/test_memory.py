@@ -6,31 +6,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from billing.entitlements.memory import MemoryStore
+from tests.support.clock import Seconds
 from tests.support.snapshots import CLIENT, make_snapshot
 
 TTL_S = 60.0
 
 
-class Monotonic:
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def monotonic() -> Seconds:
+    return Seconds()
 
 
 @pytest.fixture
-def monotonic() -> Monotonic:
-    return Monotonic()
-
-
-@pytest.fixture
-def store(monotonic: Monotonic) -> MemoryStore:
+def store(monotonic: Seconds) -> MemoryStore:
     return MemoryStore(2, TTL_S, monotonic)
 
 
 def test_snapshot_is_fresh_for_its_time_and_known_after(
-    store: MemoryStore, monotonic: Monotonic
+    store: MemoryStore, monotonic: Seconds
 ) -> None:
     snapshot = make_snapshot()
     store.put(snapshot)
@@ -80,7 +73,7 @@ def test_gap_makes_everything_stale_and_forgets_nothing(store: MemoryStore) -> N
     assert store.find_last_known(CLIENT) == snapshot
 
 
-def test_age_counts_from_the_read(store: MemoryStore, monotonic: Monotonic) -> None:
+def test_age_counts_from_the_read(store: MemoryStore, monotonic: Seconds) -> None:
     before = store.age_s(CLIENT)
     store.put(make_snapshot())
     monotonic.now_s += 3
@@ -102,7 +95,7 @@ class NeverBack(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.monotonic = Monotonic()
+        self.monotonic = Seconds()
         self.store = MemoryStore(10, TTL_S, self.monotonic)
         self.highest = 0
 

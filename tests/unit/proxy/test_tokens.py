@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from policies.identity import BadCredential
 from proxy.settings import TokenIssuer
 from proxy.tokens import TokenVerifier, Verified
+from tests.support.clock import Seconds
 
 SECRET = "s" * 32
 FAR = 4_000_000_000
@@ -26,23 +27,13 @@ ISSUERS = (
 )
 
 
-class Wall:
-    """Epoch seconds that stand still."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def claims(**changes: object) -> dict[str, object]:
     facts = {"iss": "shared", "aud": "tollway", "sub": "ann", "exp": FAR, **changes}
     return {name: value for name, value in facts.items() if value is not None}
 
 
 def verify(token: str) -> Verified | BadCredential:
-    return TokenVerifier(ISSUERS, Wall()).verify(token)
+    return TokenVerifier(ISSUERS, Seconds(1_800_000_000.0)).verify(token)
 
 
 def unsigned(**changes: object) -> str:
@@ -120,7 +111,7 @@ def test_public_key_is_never_taken_for_a_shared_secret() -> None:
 
 @pytest.mark.parametrize(("exp", "kept_s"), [(FAR, 300), (1_900_000_010, 10)])
 def test_verified_token_is_kept_for_minutes_and_never_past_its_end(exp: int, kept_s: int) -> None:
-    wall = Wall()
+    wall = Seconds(1_800_000_000.0)
     wall.now_s = 1_900_000_000.0
     verifier = TokenVerifier(ISSUERS, wall)
     token = jwt.encode(claims(exp=exp), SECRET, "HS256")
