@@ -150,8 +150,8 @@ async def serving(file: Path, environment: dict[str, str]) -> AsyncIterator[Serv
         yield Serving(process, await _read_port(process))
     finally:
         if process.returncode is None:
-            process.kill()
-        await process.communicate()
+            process.terminate()
+        await finish(process)
 
 
 async def _read_port(process: Process) -> int:
