@@ -71,6 +71,9 @@ class Clone:
             text=True,
             env=self.env | env,
             start_new_session=True,
+            # Tests that run in the background of a shell have it ignored, and a shell
+            # cannot trap what was ignored when it began.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread of the child's own yet
         )
 
     @property
