@@ -39,7 +39,7 @@ def read_catalog(path: Path) -> list[CatalogEntry]:
     try:
         return _ENTRIES.validate_json(path.read_bytes())
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        faults = (f"{'.'.join(map(str, f['loc'])) or 'all'}: {f['msg']}" for f in error.errors())
         raise ValueError(f"{path}: {'; '.join(faults)}") from error
 
 
