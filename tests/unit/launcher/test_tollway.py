@@ -34,8 +34,12 @@ case "$*" in
     *version_info*) [ -z "$TOO_OLD" ]; exit ;;
     *ensurepip*) [ -z "$NO_ENSUREPIP" ]; exit ;;
 esac
-echo "$(basename_of "$0") $*" >>"$CALLS"
-[ -z "$SLOW" ] || sleep "$SLOW"
+# Noted by what then sleeps: a signal that comes between the two would reach a shell that
+# begins to wait all the same.
+(
+    echo "$(basename_of "$0") $*" >>"$CALLS"
+    exec sleep "${SLOW:-0}"
+)
 [ -z "$UV_FAILS" ] || [ "$(basename_of "$0")" != uv ] || { echo "uv is too old"; exit 2; }
 mkdir -p "$VENV/bin"
 cp "$STAND_IN" "$VENV/bin/python"
