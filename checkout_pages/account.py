@@ -7,7 +7,6 @@ from aiohttp import web
 from billing.errors import ProviderRefusedError
 from checkout_pages.ports import Shop
 from checkout_pages.render import render, render_message
-from checkout_pages.sign_in import DEMO_PREFIX
 from checkout_pages.visit import Desk, see, sign_in_path
 
 
@@ -41,7 +40,6 @@ class AccountPages:
             request,
             "account.html",
             visitor=signed_in.visitor,
-            name=signed_in.visitor.name.removeprefix(DEMO_PREFIX),
             subscriptions=await self._shop.subscriptions(signed_in.visitor.client_id),
             csrf=self._desk.csrf(signed_in),
             apps=settings.apps,

@@ -52,8 +52,9 @@ def guard_pages(settings: PageSettings) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             answer = await handler(request)
-        except web.HTTPNotFound:
+        except web.HTTPNotFound as error:
             if host_of(request) not in hosts or not _is_page(request):
+                _mark(error, policy)
                 raise
             answer = render_message(
                 request,
@@ -62,16 +63,21 @@ def guard_pages(settings: PageSettings) -> Middleware:
                 HTTPStatus.NOT_FOUND,
                 links=(("", settings.public_url, "To the apps"),),
             )
+        except web.HTTPException as error:
+            _mark(error, policy)
+            raise
         except UnavailableError as error:
             _log.warning("page_unavailable", path=request.path, why=str(error))
             answer = _try_again(request)
         if answer.content_type == "text/html" or answer.status == HTTPStatus.SEE_OTHER:
-            for name, value in _HEADERS.items():
-                answer.headers[name] = value
-            answer.headers["Content-Security-Policy"] = policy
+            _mark(answer, policy)
         return answer
 
     return guard
+
+
+def _mark(answer: web.StreamResponse, policy: str) -> None:
+    answer.headers.update({**_HEADERS, "Content-Security-Policy": policy})
 
 
 def _is_page(request: web.Request) -> bool:

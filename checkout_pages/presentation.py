@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from billing.model import Interval, Plan, Subscription
 from policies.model import SubscriptionStatus
 
+DEMO_PREFIX = "demo:"
+"""What the external ids of the demo sign-in begin with."""
+
 # Currencies that Stripe counts in whole units (Stripe, "Supported currencies", Zero-decimal
 # currencies, read 2026-11).
 _WITHOUT_MINOR = frozenset(
@@ -45,6 +48,11 @@ def say_amount(amount_minor: int, currency: str) -> str:
 def say_price(plan: Plan) -> str:
     """Return what the plan costs, and how often."""
     return f"{say_amount(plan.amount_minor, plan.currency)} {_INTERVALS[plan.interval]}"
+
+
+def say_name(external_id: str) -> str:
+    """Return the client's name as the visitor gave it."""
+    return external_id.removeprefix(DEMO_PREFIX)
 
 
 def say_instant(at: datetime) -> str:

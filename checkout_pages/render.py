@@ -12,6 +12,7 @@ from checkout_pages.presentation import (
     is_cancellable,
     say_amount,
     say_instant,
+    say_name,
     say_price,
     say_state,
 )
@@ -37,6 +38,7 @@ def set_up_templates(app: web.Application, public_url: str, *, is_demo: bool) ->
         "say_amount": say_amount,
         "say_price": say_price,
         "say_instant": say_instant,
+        "say_name": say_name,
         "say_state": say_state,
         "is_cancellable": is_cancellable,
     }

@@ -47,7 +47,8 @@ def add_pages(
             web.post("/account/cancel", own(account.cancel)),
             web.post("/account/resume", own(account.resume)),
             web.post("/sign-out", own(account.sign_out)),
-            web.get("/.tollway/enter", sign_in.enter),
+            # A HEAD would use the ticket up and let nobody in.
+            web.get("/.tollway/enter", sign_in.enter, allow_head=False),
             web.get("/.tollway/account", to_account),
         ]
     )

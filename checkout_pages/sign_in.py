@@ -7,11 +7,10 @@ from aiohttp import web
 
 from checkout_pages.forms import is_from_us, parse_name
 from checkout_pages.ports import PageSettings
+from checkout_pages.presentation import DEMO_PREFIX
 from checkout_pages.render import render, render_message
 from checkout_pages.visit import Desk, cookies_of, fields_of, see, set_cookie
 from policies.return_url import ReturnTarget, fingerprint
-
-DEMO_PREFIX = "demo:"
 
 
 class SignInPages:

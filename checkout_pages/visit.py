@@ -14,6 +14,9 @@ from policies.return_url import BadTarget, ReturnTarget, is_local_path, verify_t
 # A parent domain may have set a twin of our cookie; more than this are an experiment.
 _MAX_TWINS = 4
 
+# How browsers send the forms of our pages; no other way has to be understood.
+_FORM = "application/x-www-form-urlencoded"
+
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
@@ -92,9 +95,23 @@ class Desk:
 
 
 async def fields_of(request: web.Request) -> dict[str, str]:
-    """Return the text fields of a form; files are left out."""
-    form = await request.post()
+    """Return the fields of a form, which is sent as the forms of our pages are.
+
+    Raises:
+        web.HTTPUnsupportedMediaType: it is sent in another way.
+        web.HTTPBadRequest: it cannot be read.
+    """
+    if request.body_exists and not _is_form_of_ours(request):
+        raise web.HTTPUnsupportedMediaType(text="This is not the form of a page.\n")
+    try:
+        form = await request.post()
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="This form cannot be read.\n") from error
     return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _is_form_of_ours(request: web.Request) -> bool:
+    return request.content_type == _FORM and (request.charset or "utf-8").lower() == "utf-8"
 
 
 def sign_in_path(target: str) -> str:

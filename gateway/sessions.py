@@ -31,8 +31,6 @@ _ABSENT_S = 5.0
 # What is longer is no token of ours and is not worth hashing.
 _MAX_TOKEN_CHARS = 100
 
-DEMO_PREFIX = "demo:"
-
 
 @dataclass(slots=True)
 class _Kept:
@@ -186,4 +184,5 @@ class ClientDirectory:
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    # Bytes that are no text come as lone surrogates (PEP 383); they are nobody's token.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()

@@ -76,7 +76,8 @@ def verify_target(text: str, key: bytes, now: datetime) -> ReturnTarget | BadTar
 
 def fingerprint(cookie: str) -> str:
     """Return what may be known of a flow cookie without being able to present it."""
-    return hashlib.sha256(b"flow\0" + cookie.encode()).hexdigest()
+    # Bytes that are no text come as lone surrogates (PEP 383); they are nobody's cookie.
+    return hashlib.sha256(b"flow\0" + cookie.encode(errors="surrogateescape")).hexdigest()
 
 
 def is_local_path(target: str) -> bool:

@@ -38,6 +38,8 @@ class TokenVerifier:
         """Return the token's subject, or why the token is refused."""
         if len(token) > _MAX_CHARS:
             return BadCredential("token too long")
+        if not token.isascii():
+            return BadCredential("not a token")
         key = hashlib.sha256(token.encode()).digest()
         try:
             found, until_s = self._verified[key]

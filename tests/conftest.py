@@ -6,11 +6,16 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from billing.storage.migrate import migrate
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
 from tests.support.servers import Servers, run_servers
+
+# How fast this machine is just now, is not what any property is about.
+settings.register_profile("tollway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tollway")
 
 
 @pytest.fixture(scope="session")

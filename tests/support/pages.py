@@ -1,236 +1,212 @@
-"""The gateway's own pages over a real socket, with their ports in memory, fully implemented."""
+"""The gateway's pages on a real server, and a browser that keeps nothing by itself."""
 
+import asyncio
+import html
 import re
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from http.cookies import Morsel, SimpleCookie
 
-import aiohttp
+from aiohttp import DummyCookieJar, web
+from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
+from pytest_aiohttp import AiohttpClient
+from yarl import URL
 
-from billing.errors import ProviderRefusedError, UnavailableError, UnknownPlanError
-from billing.model import AlreadyHeld, CheckoutState, Hosted, Plan, Returned, Subscription
+from billing.model import Plan
 from checkout_pages.forms import csrf_token
-from checkout_pages.ports import AppInfo, DemoMode, PageSettings, Visitor
+from checkout_pages.ports import AppInfo, DemoMode, PageSettings
+from checkout_pages.routes import add_pages
 from policies.return_url import ReturnTarget, fingerprint, sign_target
 from tests.support.clock import FakeClock
 from tests.support.plans import make_plan
+from tests.support.shop import MemoryShop
+from tests.support.visitors import MemoryVisitors
 
-HOST = "checkout.localhost"
-URL = f"http://{HOST}:8080"
-FLOW = "flow-of-the-browser"
+PUBLIC = "tollway.example"
+PUBLIC_URL = "http://tollway.example"
+NOTES = "notes.example"
+FLOW = "flow-of-this-browser"
+KEY = b"k" * 32
+BODY_LIMIT_BYTES = 64 * 1024  # As the control application's.
 
-APPS = tuple(
-    AppInfo(
-        name, name.title(), f"About {name}.", f"{name}.localhost", f"http://{name}.localhost:8080"
-    )
-    for name in ("notes", "wiki")
-)
+DEMO = DemoMode("http://sandbox.example", lambda external_id: f"token-of-{external_id}")
 SETTINGS = PageSettings(
-    public_url=URL,
-    public_host=HOST,
-    signing_key=b"k" * 32,
-    session_cookie="tollway",
-    flow_cookie="tollway-flow",
+    public_url=PUBLIC_URL,
+    public_host=PUBLIC,
+    signing_key=KEY,
+    session_cookie="tollway_session",
+    flow_cookie="tollway_flow",
     session_ttl_s=3600,
-    apps=APPS,
-    demo=DemoMode("http://127.0.0.1:9/sandbox", lambda name: f"token-of-{name}"),
+    apps=(
+        AppInfo("notes", "Notes", "Keeps notes.", NOTES, "http://notes.example"),
+        AppInfo("api", "Items", "For programs.", "api.example", "http://api.example"),
+    ),
+    demo=DEMO,
+)
+SECURE_SETTINGS = replace(
+    SETTINGS,
+    public_url="https://tollway.example",
+    session_cookie="__Host-tollway_session",
+    flow_cookie="__Host-tollway_flow",
+)
+PLANS = (
+    make_plan("reader"),
+    make_plan("writer", apps=("notes", "api")),
+    make_plan("coder", apps=("api",)),
 )
 
 
-@dataclass
-class _Ticket:
-    token: str
-    host: str
-    target: str
-    fingerprint: str
-    expires_at: datetime
-
-
-class MemoryVisitors:
-    """Sessions by (token, host), and tickets good for a minute; `is_down` is an outage."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.is_down = False
-        self.sessions: dict[str, tuple[Visitor, str]] = {}
-        self.tickets: dict[str, _Ticket] = {}
-
-    async def find(self, token: str) -> Visitor | None:
-        self._answer()
-        visitor, host = self.sessions.get(token, (None, ""))
-        return visitor if host == HOST else None
-
-    async def sign_in(self, external_id: str) -> str:
-        self._answer()
-        token = secrets.token_urlsafe(16)
-        self.sessions[token] = (Visitor(f"client-of-{external_id}", external_id), HOST)
-        return token
-
-    async def sign_out(self, token: str) -> None:
-        self._answer()
-        self.sessions.pop(token, None)
-
-    async def issue_ticket(self, token: str, *, host: str, target: str, fingerprint: str) -> str:
-        self._answer()
-        ticket = secrets.token_urlsafe(16)
-        until = self.clock() + timedelta(minutes=1)
-        self.tickets[ticket] = _Ticket(token, host, target, fingerprint, until)
-        return ticket
-
-    async def enter(self, ticket: str, *, host: str, fingerprint: str) -> tuple[str, str] | None:
-        self._answer()
-        kept = self.tickets.get(ticket)
-        if kept is None or kept.expires_at <= self.clock():
-            return None
-        if (kept.host, kept.fingerprint) != (host, fingerprint) or kept.token not in self.sessions:
-            return None
-        del self.tickets[ticket]
-        token = secrets.token_urlsafe(16)
-        self.sessions[token] = (self.sessions[kept.token][0], host)
-        return token, kept.target
-
-    def _answer(self) -> None:
-        if self.is_down:
-            raise UnavailableError("the session store is down")
-
-
-@dataclass
-class _Sale:
-    client_id: str
-    plan: Plan
-    host: str
-    target: str
-    state: CheckoutState = CheckoutState.OPEN
-
-
-class MemoryShop:
-    """Sells plans to clients; `is_down` is an outage, `refuses` is a provider that says no."""
-
-    def __init__(self) -> None:
-        self.is_down = False
-        self.refuses = False
-        self.for_sale = {p.id: p for p in (make_plan("reader"), make_plan("team", apps=("wiki",)))}
-        self.sales: dict[str, _Sale] = {}
-        self.held: dict[str, list[Subscription]] = {}
-
-    def plans(self, app_id: str, feature: str) -> Sequence[Plan]:
-        return [plan for plan in self.for_sale.values() if plan.unlocks(app_id, feature)]
-
-    async def begin(
-        self, client_id: str, plan_id: str, *, return_host: str, return_to: str
-    ) -> Hosted | AlreadyHeld:
-        self._answer()
-        if plan_id not in self.for_sale:
-            raise UnknownPlanError(plan_id)
-        plan = self.for_sale[plan_id]
-        if any(plan_id in held.plan_ids for held in self.held.get(client_id, [])):
-            return AlreadyHeld(plan)
-        sale_id = f"cs_{len(self.sales) + 1}"
-        self.sales[sale_id] = _Sale(client_id, plan, return_host, return_to)
-        return Hosted(f"https://pay.example/{sale_id}")
-
-    async def find_abandoned(self, checkout_id: str) -> Returned | None:
-        self._answer()
-        return self._returned(checkout_id)
-
-    async def finish(self, psp_session_id: str) -> Returned | None:
-        self._answer()
-        return self._returned(psp_session_id)
-
-    async def subscriptions(self, client_id: str) -> Sequence[Subscription]:
-        self._answer()
-        return self.held.get(client_id, [])
-
-    async def cancel(self, client_id: str, subscription_id: str) -> bool:
-        return self._change(client_id, subscription_id)
-
-    async def resume(self, client_id: str, subscription_id: str) -> bool:
-        return self._change(client_id, subscription_id)
-
-    def _change(self, client_id: str, subscription_id: str) -> bool:
-        self._answer()
-        return any(held.id == subscription_id for held in self.held.get(client_id, []))
-
-    def _returned(self, sale_id: str) -> Returned | None:
-        sale = self.sales.get(sale_id)
-        return Returned(sale.state, sale.client_id, sale.host, sale.target) if sale else None
-
-    def _answer(self) -> None:
-        if self.is_down:
-            raise UnavailableError("the provider is down")
-        if self.refuses:
-            raise ProviderRefusedError("no")
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """What came back; redirects are never followed."""
 
     status: int
-    fields: CIMultiDictProxy[str]
-    text: str
+    headers: CIMultiDictProxy[str]
+    body: str
 
     @property
     def location(self) -> str:
-        return self.fields.get("Location", "")
+        """Return where a redirect leads."""
+        return self.headers["Location"]
+
+    @property
+    def title(self) -> str:
+        """Return the page's heading."""
+        found = re.search(r"<h1>(.*?)</h1>", self.body)
+        return html.unescape(found[1]) if found else ""
+
+    @property
+    def links(self) -> list[str]:
+        """Return every address that the page links to."""
+        return [html.unescape(link) for link in re.findall(r'<a [^>]*?href="([^"]*)"', self.body)]
+
+    def fields(self, name: str) -> list[str]:
+        """Return the values of the page's hidden fields of the name."""
+        found = re.findall(rf'<input type="hidden" name="{name}" value="([^"]*)">', self.body)
+        return [html.unescape(value) for value in found]
+
+    def cookie(self, name: str) -> Morsel[str]:
+        """Return the cookie that is set."""
+        return SimpleCookie(self.headers["Set-Cookie"])[name]
 
 
 @dataclass
 class Pages:
-    """The running pages, and a browser without a will of its own."""
+    """Asks the pages; a session or flow cookie is sent only where a test says so."""
 
-    base: str
-    http: aiohttp.ClientSession
-    visitors: MemoryVisitors
+    client: TestClient[web.Request, web.Application]
     shop: MemoryShop
-    clock: FakeClock
+    visitors: MemoryVisitors
     settings: PageSettings
-    cookies: dict[str, str] = field(default_factory=dict)
+    clock: FakeClock
+
+    async def get(
+        self, path: str, *, host: str = PUBLIC, session: str = "", **headers: str
+    ) -> Answer:
+        """Get a page; `path` is sent as it stands, header names take `_` for `-`."""
+        return await self.ask("GET", path, host=host, session=session, headers=headers)
+
+    async def post(
+        self, path: str, form: Mapping[str, str], *, session: str = "", **headers: str
+    ) -> Answer:
+        """Post a form from the gateway's own host."""
+        return await self.ask("POST", path, session=session, form=form, headers=headers)
+
+    async def submit(
+        self, path: str, form: Mapping[str, str], *, session: str, **headers: str
+    ) -> Answer:
+        """Post a form that carries the session's own proof."""
+        csrf = csrf_token(session, self.settings.signing_key)
+        return await self.post(path, {"csrf": csrf, **form}, session=session, **headers)
 
     async def ask(
         self,
+        method: str,
         path: str,
         *,
-        method: str = "GET",
-        host: str = HOST,
-        form: dict[str, str] | None = None,
-        **headers: str,
+        host: str = PUBLIC,
+        session: str = "",
+        form: Mapping[str, str] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Ask; names of `headers` take `_` for `-`."""
+        """Send one request and read its answer whole."""
         sent = {"Host": host, "Accept": "text/html"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.cookies:
-            sent.setdefault("Cookie", "; ".join(f"{k}={v}" for k, v in self.cookies.items()))
-        async with self.http.request(
-            method, f"{self.base}{path}", headers=sent, data=form, allow_redirects=False
+        if session:
+            sent["Cookie"] = f"{self.settings.session_cookie}={session}"
+        sent |= {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        url = URL(f"http://127.0.0.1:{self.client.port}{path}", encoded=True)
+        async with self.client.session.request(
+            method, url, data=form, headers=sent, allow_redirects=False
         ) as answer:
             return Answer(answer.status, answer.headers, await answer.text())
 
-    async def post(self, path: str, form: dict[str, str], **headers: str) -> Answer:
-        """Send a form of our own page, as a browser would."""
-        token = self.cookies.get(self.settings.session_cookie, "")
-        csrf = {"csrf": csrf_token(token, self.settings.signing_key)} if token else {}
-        return await self.ask(path, method="POST", form=csrf | form, **({"Origin": URL} | headers))
+    async def send(self, request: bytes) -> bytes:
+        """Send what no well-behaved client would and return all that comes back."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.client.port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
 
-    async def sign_in(self, name: str = "demo:ann") -> Visitor:
-        """Sign the browser in and return the visitor."""
-        token = await self.visitors.sign_in(name)
-        self.cookies[self.settings.session_cookie] = token
-        return self.visitors.sessions[token][0]
+    async def enter(
+        self, ticket: str, *, host: str = NOTES, flow: str = FLOW, **headers: str
+    ) -> Answer:
+        """Open the door of an app's host with a ticket, in the browser of the flow cookie."""
+        cookie = f"{self.settings.flow_cookie}={flow}"
+        path = f"/.tollway/enter?ticket={ticket}"
+        return await self.get(path, host=host, **{"Cookie": cookie, **headers})
 
-    def target(self, *, key: bytes | None = None, hours: float = 1.0, **changes: str) -> str:
-        """Return a signed target of the notes app, good for `hours`."""
-        wanted = ReturnTarget(
-            "notes.localhost", "/page?x=1", "notes", "access", "", fingerprint(FLOW)
+    async def sign_in(self, name: str = "alice") -> str:
+        """Return the token of a new session."""
+        return await self.visitors.sign_in(f"demo:{name}")
+
+    async def issue_ticket(self, session: str, *, target: str = "/page") -> str:
+        """Return a ticket to the notes, for the browser of the flow cookie."""
+        return await self.visitors.issue_ticket(
+            session, host=NOTES, target=target, fingerprint=fingerprint(FLOW)
         )
-        until = self.clock() + timedelta(hours=hours)
-        return sign_target(replace(wanted, **changes), key or self.settings.signing_key, until)
+
+    async def client_of(self, session: str) -> str:
+        """Return the client that the session is of."""
+        visitor = await self.visitors.find(session)
+        assert visitor is not None
+        return visitor.client_id
+
+    async def begin(self, session: str, *, target: str = "/page?x=1") -> str:
+        """Open a checkout of the reader plan and return the provider's id of it."""
+        client_id = await self.client_of(session)
+        begun = await self.shop.begin(client_id, "reader", return_host=NOTES, return_to=target)
+        return str(getattr(begun, "url", "")).rpartition("/")[2]
+
+    def sign(
+        self,
+        *,
+        host: str = NOTES,
+        app_id: str = "notes",
+        feature: str = "access",
+        browser: str = "",
+        client_id: str = "",
+        key: bytes = KEY,
+        good_for_s: float = 600,
+    ) -> str:
+        """Return a signed target, as the gate makes them."""
+        target = ReturnTarget(host, "/page?x=1", app_id, feature, client_id, browser)
+        return sign_target(target, key, self.clock() + timedelta(seconds=good_for_s))
 
 
-def csrf_of(page: str) -> str:
-    """Return the token of the first form of a page."""
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
-    assert found is not None, page
-    return found[1]
+async def serve_pages(
+    aiohttp_client: AiohttpClient,
+    clock: FakeClock,
+    settings: PageSettings = SETTINGS,
+    plans: tuple[Plan, ...] = PLANS,
+) -> Pages:
+    """Serve the pages on a free port."""
+    shop = MemoryShop(clock, plans)
+    visitors = MemoryVisitors(clock, settings.public_host)
+    app = web.Application(client_max_size=BODY_LIMIT_BYTES)
+    add_pages(app, shop, visitors, settings, clock)
+    client = await aiohttp_client(app, cookie_jar=DummyCookieJar())
+    return Pages(client, shop, visitors, settings, clock)

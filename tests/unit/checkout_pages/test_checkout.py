@@ -1,229 +1,172 @@
-"""Choosing a plan, and coming back with or without having paid."""
+"""Choosing a plan, and being sent to the provider's page."""
 
-from dataclasses import replace
+import re
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
-from billing.model import CheckoutState
-from tests.support.pages import Pages, csrf_of
-
-
-async def test_only_plans_that_unlock_the_app_are_shown(pages: Pages) -> None:
-    await pages.sign_in()
-
-    answer = await pages.ask(f"/checkout?to={pages.target()}")
-
-    assert answer.status == 200
-    assert "choose-reader" in answer.text
-    assert "choose-team" not in answer.text
+from tests.support.clock import FakeClock
+from tests.support.pages import PLANS, Pages, serve_pages
 
 
-async def test_app_that_no_plan_unlocks_says_so(pages: Pages) -> None:
-    await pages.sign_in()
-    to = pages.target(feature="gold")
-
-    answer = await pages.ask(f"/checkout?to={to}")
-
-    assert "No plan on sale opens this part" in answer.text
-
-
-async def test_nobody_signed_in_is_sent_to_sign_in_first(pages: Pages) -> None:
-    answer = await pages.ask(f"/checkout?to={pages.target()}")
-
-    assert answer.status == 303
-    assert answer.location.startswith("/sign-in?to=")
-
-
-async def test_visitor_is_told_when_another_client_asked(pages: Pages) -> None:
-    ann = await pages.sign_in("demo:ann")
-
-    own = await pages.ask(f"/checkout?to={pages.target(client_id=ann.client_id)}")
-    other = await pages.ask(f"/checkout?to={pages.target(client_id='client-of-bea')}")
-
-    assert "not the client that asked" not in own.text
-    assert "not the client that asked" in other.text
-
-
-async def test_choosing_leads_to_the_providers_page(pages: Pages) -> None:
-    ann = await pages.sign_in()
-    page = await pages.ask(f"/checkout?to={pages.target()}")
-
-    answer = await pages.post(
-        "/checkout", {"plan": "reader", "to": pages.target(), "csrf": csrf_of(page.text)}
-    )
-
-    (sale,) = pages.shop.sales.values()
-    assert (answer.status, answer.location) == (303, "https://pay.example/cs_1")
-    assert (sale.client_id, sale.host, sale.target) == (
-        ann.client_id,
-        "notes.localhost",
-        "/page?x=1",
-    )
-
-
-@pytest.mark.parametrize("plan", ["team", "gold", "", "../reader"])
-async def test_plan_that_does_not_open_the_app_is_not_sold(pages: Pages, plan: str) -> None:
-    await pages.sign_in()
-
-    answer = await pages.post("/checkout", {"plan": plan, "to": pages.target()})
-
-    assert answer.status == 400
-    assert pages.shop.sales == {}
-
-
-FORGERIES: list[tuple[dict[str, str], dict[str, str]]] = [
-    ({"csrf": ""}, {}),
-    ({"csrf": "0" * 64}, {}),
-    ({"csrf": "é"}, {}),
-    ({}, {"Origin": "https://evil.example"}),
-    ({}, {"Origin": "null"}),
-]
-
-
-@pytest.mark.parametrize(("form", "headers"), FORGERIES)
-@pytest.mark.parametrize("path", ["/checkout", "/account/cancel", "/account/resume", "/sign-out"])
-async def test_forged_form_changes_nothing(
-    pages: Pages, path: str, form: dict[str, str], headers: dict[str, str]
-) -> None:
-    await pages.sign_in()
-    before = dict(pages.visitors.sessions)
-    fields = {"plan": "reader", "to": pages.target(), "subscription": "s-1"}
-
-    answer = await pages.post(path, fields | form, **headers)
-
-    assert answer.status == 403
-    assert pages.shop.sales == {}
-    assert pages.visitors.sessions == before
-
-
-async def test_token_of_another_session_is_refused(pages: Pages) -> None:
-    await pages.sign_in("demo:eve")
-    page = await pages.ask(f"/checkout?to={pages.target()}")
-    await pages.sign_in("demo:ann")
-
-    answer = await pages.post(
-        "/checkout", {"plan": "reader", "to": pages.target(), "csrf": csrf_of(page.text)}
-    )
-
-    assert answer.status == 403
-
-
-async def test_provider_that_is_down_charges_nobody_and_says_so(pages: Pages) -> None:
-    await pages.sign_in()
-    pages.shop.is_down = True
-
-    answer = await pages.post("/checkout", {"plan": "reader", "to": pages.target()})
-
-    assert (answer.status, answer.fields["Retry-After"]) == (503, "2")
-
-
-async def test_provider_that_refuses_asks_to_choose_again(pages: Pages) -> None:
-    await pages.sign_in()
-    pages.shop.refuses = True
-
-    answer = await pages.post("/checkout", {"plan": "reader", "to": pages.target()})
-
-    assert answer.status == 502
-    assert answer.location == ""
+def offered(body: str) -> list[str]:
+    """Return the ids of the plans that the page lets the visitor choose."""
+    return re.findall(r'data-testid="choose-([^"]*)"', body)
 
 
 @pytest.mark.parametrize(
-    "path", ["/checkout/return?session_id=cs_1", "/checkout/cancelled?checkout=cs_1"]
-)
-async def test_stranger_learns_nothing_of_a_payment(pages: Pages, path: str) -> None:
-    ann = await pages.sign_in("demo:ann")
-    await pages.shop.begin(
-        ann.client_id, "reader", return_host="notes.localhost", return_to="/secret"
-    )
-    await pages.sign_in("demo:eve")
-
-    answer = await pages.ask(path)
-
-    assert answer.status == 403
-    assert "secret" not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("state", "status", "words"),
+    ("app_id", "feature", "plans"),
     [
-        (CheckoutState.PAID, 303, ""),
-        (CheckoutState.SETTLING, 200, "on its way"),
-        (CheckoutState.OPEN, 200, "Nothing was charged"),
-        (CheckoutState.EXPIRED, 200, "Nothing was charged"),
+        ("notes", "access", ["reader", "writer"]),
+        ("api", "access", ["writer", "coder"]),
+        ("notes", "export", []),
+        ("unknown", "access", []),
     ],
 )
-async def test_coming_back_tells_what_the_provider_says(
-    pages: Pages, state: CheckoutState, status: int, words: str
+async def test_exactly_the_plans_that_unlock_the_feature_are_offered(
+    pages: Pages, app_id: str, feature: str, plans: list[str]
 ) -> None:
-    ann = await pages.sign_in()
-    await pages.shop.begin(
-        ann.client_id, "reader", return_host="notes.localhost", return_to="/p?x=1"
-    )
-    pages.shop.sales["cs_1"].state = state
+    session = await pages.sign_in()
+    to = pages.sign(app_id=app_id, feature=feature)
 
-    answer = await pages.ask("/checkout/return?session_id=cs_1")
+    answer = await pages.get(f"/checkout?to={to}", session=session)
 
-    assert answer.status == status
-    assert words in answer.text
-    if state is CheckoutState.PAID:
-        assert answer.location == "http://notes.localhost:8080/p?x=1"
+    assert (answer.status, offered(answer.body)) == (200, plans)
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
-async def test_return_never_leads_to_another_site(pages: Pages, target: str) -> None:
-    ann = await pages.sign_in()
-    await pages.shop.begin(ann.client_id, "reader", return_host="notes.localhost", return_to=target)
-    pages.shop.sales["cs_1"].state = CheckoutState.PAID
+async def test_a_plan_is_shown_with_its_price_and_its_apps(pages: Pages) -> None:
+    session = await pages.sign_in()
 
-    answer = await pages.ask("/checkout/return?session_id=cs_1")
+    answer = await pages.get(f"/checkout?to={pages.sign()}", session=session)
 
-    assert answer.location == "http://notes.localhost:8080"
+    assert '<p class="price">5\N{NO-BREAK SPACE}€ a month</p>' in answer.body
+    assert "<li>Items</li>" in answer.body
 
 
-@pytest.mark.parametrize("session_id", ["", "cs_unknown", "{CHECKOUT_SESSION_ID}", "%00"])
-async def test_return_with_a_made_up_session_is_not_found(pages: Pages, session_id: str) -> None:
-    await pages.sign_in()
+async def test_the_page_says_when_nothing_on_sale_opens_the_app(pages: Pages) -> None:
+    session = await pages.sign_in()
 
-    answer = await pages.ask(f"/checkout/return?session_id={session_id}")
+    answer = await pages.get(f"/checkout?to={pages.sign(feature='export')}", session=session)
 
-    assert answer.status == 404
+    assert "No plan on sale opens this part of Notes." in answer.body
 
 
-@pytest.mark.parametrize(
-    ("count", "refreshes"), [("", True), ("&n=29", True), ("&n=30", False), ("&n=x", True)]
-)
-async def test_waiting_page_looks_again_a_bounded_number_of_times(
-    pages: Pages, count: str, refreshes: bool
+async def test_the_plans_are_shown_to_visitors_alone(pages: Pages) -> None:
+    to = pages.sign()
+
+    answer = await pages.get(f"/checkout?to={to}")
+
+    assert (answer.status, answer.location) == (303, f"/sign-in?to={to}")
+
+
+@pytest.mark.parametrize(("asked", "is_told"), [("somebody-else", True), ("", False)])
+async def test_a_visitor_is_told_that_another_client_asked(
+    pages: Pages, asked: str, *, is_told: bool
 ) -> None:
-    ann = await pages.sign_in()
-    await pages.shop.begin(ann.client_id, "reader", return_host="notes.localhost", return_to="/")
-    pages.shop.sales["cs_1"].state = CheckoutState.SETTLING
+    session = await pages.sign_in()
 
-    answer = await pages.ask(f"/checkout/return?session_id=cs_1{count}")
+    answer = await pages.get(f"/checkout?to={pages.sign(client_id=asked)}", session=session)
 
-    assert ("Refresh" in answer.fields) is refreshes
+    assert ("who is not the client that asked" in answer.body) is is_told
 
 
-async def test_giving_up_leads_back_to_the_choice(pages: Pages) -> None:
-    ann = await pages.sign_in()
-    await pages.shop.begin(ann.client_id, "reader", return_host="notes.localhost", return_to="/p")
+async def test_the_client_that_asked_is_told_nothing(pages: Pages) -> None:
+    session = await pages.sign_in()
+    to = pages.sign(client_id=await pages.client_of(session))
 
-    answer = await pages.ask("/checkout/cancelled?checkout=cs_1")
+    answer = await pages.get(f"/checkout?to={to}", session=session)
 
-    assert answer.status == 200
-    assert 'href="http://notes.localhost:8080/p"' in answer.text
-
-
-EVIL = '<script>alert("x")</script>\'"'
+    assert "who is not the client that asked" not in answer.body
 
 
-async def test_text_of_a_plan_cannot_become_a_script(pages: Pages) -> None:
-    await pages.sign_in()
-    pages.shop.for_sale["reader"] = replace(
-        pages.shop.for_sale["reader"], name=EVIL, description=EVIL
+async def test_a_visitor_is_told_their_name_as_they_gave_it(pages: Pages) -> None:
+    session = await pages.sign_in("alice")
+
+    answer = await pages.get(f"/checkout?to={pages.sign(client_id='other')}", session=session)
+
+    assert "<strong>alice</strong>" in answer.body
+
+
+async def test_a_choice_leads_to_the_provider(pages: Pages) -> None:
+    session = await pages.sign_in()
+    form = {"plan": "reader", "to": pages.sign()}
+
+    answer = await pages.submit("/checkout", form, session=session)
+
+    assert (answer.status, answer.location) == (303, "https://pay.example/cs_1")
+
+
+async def test_a_choice_keeps_the_page_first_asked_for(pages: Pages) -> None:
+    session = await pages.sign_in()
+
+    await pages.submit("/checkout", {"plan": "reader", "to": pages.sign()}, session=session)
+
+    begun = await pages.shop.find_abandoned("1")
+    assert begun is not None
+    assert (begun.host, begun.target) == ("notes.example", "/page?x=1")
+
+
+async def test_choosing_twice_leads_to_the_same_checkout(pages: Pages) -> None:
+    session = await pages.sign_in()
+    form = {"plan": "reader", "to": pages.sign()}
+    first = await pages.submit("/checkout", form, session=session)
+
+    second = await pages.submit("/checkout", form, session=session)
+
+    assert second.location == first.location
+
+
+async def test_a_plan_that_is_held_is_not_sold_again(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.shop.subscribe(await pages.client_of(session), PLANS[0])
+
+    answer = await pages.submit(
+        "/checkout", {"plan": "reader", "to": pages.sign()}, session=session
     )
 
-    answer = await pages.ask(f"/checkout?to={pages.target()}")
+    assert (answer.status, answer.title) == (200, "You have this plan already")
+    assert answer.links[:2] == ["http://notes.example/page?x=1", "/account"]
 
-    assert "<script" not in answer.text
-    assert "&lt;script&gt;" in answer.text
+
+@pytest.mark.parametrize("plan", ["", "unknown", "coder", "READER", "reader ", "<script>"])
+async def test_a_plan_that_is_not_offered_is_not_sold(pages: Pages, plan: str) -> None:
+    session = await pages.sign_in()
+
+    answer = await pages.submit("/checkout", {"plan": plan, "to": pages.sign()}, session=session)
+
+    assert (answer.status, answer.title) == (400, "Please choose again")
+    assert await pages.shop.find_abandoned("1") is None
+
+
+async def test_a_plan_that_is_no_longer_for_sale_is_not_sold(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.shop.withdrawn.add("reader")
+
+    answer = await pages.submit(
+        "/checkout", {"plan": "reader", "to": pages.sign()}, session=session
+    )
+
+    assert answer.status == 400
+    assert "This plan is no longer for sale." in answer.body
+
+
+async def test_a_provider_that_refuses_is_told_as_such(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.shop.is_refusing = True
+
+    answer = await pages.submit(
+        "/checkout", {"plan": "reader", "to": pages.sign()}, session=session
+    )
+
+    assert (answer.status, answer.title) == (502, "The payment provider said no")
+
+
+async def test_a_shop_without_plans_offers_none(
+    aiohttp_client: AiohttpClient, clock: FakeClock
+) -> None:
+    pages = await serve_pages(aiohttp_client, clock, plans=())
+    session = await pages.sign_in()
+
+    answer = await pages.get(f"/checkout?to={pages.sign()}", session=session)
+
+    assert (answer.status, offered(answer.body)) == (200, [])

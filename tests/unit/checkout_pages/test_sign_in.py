@@ -1,264 +1,228 @@
-"""Signing in, and the way back to an app: once, and only for the browser that was sent away."""
+"""Signing in by name, which only the demo mode offers, and what is made of names."""
 
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
 from policies.return_url import fingerprint
-from tests.support.pages import FLOW, HOST, SETTINGS, Pages
-from tests.unit.checkout_pages.conftest import Start
+from tests.support.clock import FakeClock
+from tests.support.pages import FLOW, NOTES, SETTINGS, Pages, serve_pages
 
 
-async def ticket_of(pages: Pages) -> str:
-    """Sign in on the way to an app and return the path that enters there."""
-    answer = await pages.post("/sign-in", {"name": "Ann", "to": pages.target()})
-    assert answer.status == 303
-    assert answer.location.startswith("http://notes.localhost:8080/.tollway/enter?ticket=")
-    return answer.location.removeprefix("http://notes.localhost:8080")
+@pytest.fixture
+async def serious(aiohttp_client: AiohttpClient, clock: FakeClock) -> Pages:
+    """The pages outside demo mode."""
+    return await serve_pages(aiohttp_client, clock, replace(SETTINGS, demo=None))
 
 
-async def test_demo_sign_in_is_marked_as_one(pages: Pages) -> None:
-    answer = await pages.ask(f"/sign-in?to={pages.target()}")
+async def test_the_demo_asks_for_a_name(pages: Pages) -> None:
+    answer = await pages.get("/sign-in")
 
-    assert answer.status == 200
-    assert "Demonstration" in answer.text
-    assert "Notes asks who you are" in answer.text
+    assert (answer.status, answer.title) == (200, "Who are you?")
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 501), ("POST", 404)])
-async def test_there_is_no_demo_sign_in_outside_demo_mode(
-    start_pages: Start, method: str, status: int
-) -> None:
-    pages = await start_pages(replace(SETTINGS, demo=None))
+async def test_the_demo_says_that_it_is_one(pages: Pages) -> None:
+    answer = await pages.get("/sign-in")
 
-    answer = await pages.ask("/sign-in", method=method, form={"name": "ann"}, Origin=HOST)
-
-    assert answer.status == status
-    assert "Demonstration" not in answer.text
-    assert "Set-Cookie" not in answer.fields
-    assert pages.visitors.sessions == {}
+    assert 'data-testid="demo-banner"' in answer.body
 
 
-async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
-    pages: Pages,
-) -> None:
-    answer = await pages.post("/sign-in", {"name": "Ann"})
+async def test_the_app_that_sent_the_visitor_is_named(pages: Pages) -> None:
+    answer = await pages.get(f"/sign-in?to={pages.sign()}")
 
-    parts = {part.strip() for part in answer.fields["Set-Cookie"].split(";")}
+    assert answer.title == "Notes asks who you are"
+
+
+async def test_the_signed_target_travels_in_the_form(pages: Pages) -> None:
+    to = pages.sign()
+
+    answer = await pages.get(f"/sign-in?to={to}")
+
+    assert answer.fields("to") == [to]
+
+
+async def test_a_name_signs_in_and_leads_to_the_account(pages: Pages) -> None:
+    answer = await pages.post("/sign-in", {"name": "Alice"})
+
     assert (answer.status, answer.location) == (303, "/account")
-    assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=3600"} <= parts
-    assert "Secure" not in parts
 
 
-async def test_cookie_over_https_is_pinned_to_the_host(start_pages: Start) -> None:
-    url = f"https://{HOST}"
-    pages = await start_pages(replace(SETTINGS, public_url=url, session_cookie="__Host-tollway"))
+async def test_the_cookie_of_a_sign_in_is_a_session_of_the_name(pages: Pages) -> None:
+    answer = await pages.post("/sign-in", {"name": "Alice"})
 
-    answer = await pages.post("/sign-in", {"name": "Ann"}, Origin=url)
-
-    assert answer.fields["Set-Cookie"].startswith("__Host-tollway=")
-    assert "; Secure" in answer.fields["Set-Cookie"]
-    assert "Domain" not in answer.fields["Set-Cookie"]
+    visitor = await pages.visitors.find(answer.cookie("tollway_session").value)
+    assert visitor is not None
+    assert visitor.name == "demo:alice"
 
 
-async def test_session_that_was_planted_before_is_not_the_one_after(pages: Pages) -> None:
-    pages.cookies["tollway"] = "planted"
+@pytest.mark.parametrize("name", ["Alice", "ALICE", "  alice  ", "\talice\n"])
+async def test_spellings_of_one_name_are_one_client(pages: Pages, name: str) -> None:
+    known = await pages.client_of(await pages.sign_in("alice"))
 
-    answer = await pages.post("/sign-in", {"name": "Ann"})
+    answer = await pages.post("/sign-in", {"name": name})
 
-    assert "planted" not in pages.visitors.sessions
-    assert "planted" not in answer.fields["Set-Cookie"]
-
-
-@pytest.mark.parametrize("names", [("Ann", " ann "), ("Zoë", "Zoe\u0308"), ("A  B", "a b")])
-async def test_same_name_is_the_same_client(pages: Pages, names: tuple[str, str]) -> None:
-    for name in names:
-        await pages.post("/sign-in", {"name": name})
-
-    assert len({visitor.client_id for visitor, _ in pages.visitors.sessions.values()}) == 1
+    assert await pages.client_of(answer.cookie("tollway_session").value) == known
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a" * 61, "a\x00b", "a\u202eb", "\x1b[31m"])
+async def test_a_decomposed_letter_is_the_same_name(pages: Pages) -> None:
+    known = await pages.client_of(await pages.sign_in("zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"))
+
+    answer = await pages.post("/sign-in", {"name": "Zoe\N{COMBINING DIAERESIS}"})
+
+    assert await pages.client_of(answer.cookie("tollway_session").value) == known
+
+
+async def test_each_sign_in_is_a_session_of_its_own(pages: Pages) -> None:
+    planted = await pages.sign_in("alice")
+
+    answer = await pages.post("/sign-in", {"name": "alice"}, session=planted)
+
+    assert answer.cookie("tollway_session").value != planted
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "   ",
+        "\t\r\n",
+        "x" * 61,
+        "a\0b",
+        "a\x1bb",
+        "a\N{ZERO WIDTH SPACE}b",
+        "a\N{RIGHT-TO-LEFT OVERRIDE}b",
+        "\N{REPLACEMENT CHARACTER}\ue000",
+    ],
+)
 async def test_what_is_no_name_is_asked_for_again(pages: Pages, name: str) -> None:
     answer = await pages.post("/sign-in", {"name": name})
 
+    assert (answer.status, "Set-Cookie" in answer.headers) == (422, False)
+    assert "Please give a name of at most 60 characters." in answer.body
+
+
+async def test_a_missing_name_is_asked_for_again(pages: Pages) -> None:
+    answer = await pages.post("/sign-in", {})
+
     assert answer.status == 422
-    assert "Please give a name" in answer.text
-    assert pages.visitors.sessions == {}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://notes.localhost:8080"},
-        {"Origin": "http://checkout.localhost:8080.evil.example"},
-    ],
-)
-async def test_form_of_another_site_signs_nobody_in(pages: Pages, headers: dict[str, str]) -> None:
-    answer = await pages.post("/sign-in", {"name": "Ann"}, **headers)
-
-    assert answer.status == 403
-    assert pages.visitors.sessions == {}
-
-
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_form_without_origin_from_another_site_signs_nobody_in(
-    pages: Pages, site: str
-) -> None:
-    answer = await pages.ask("/sign-in", method="POST", form={"name": "Ann"}, Sec_Fetch_Site=site)
-
-    assert answer.status == 403
-    assert pages.visitors.sessions == {}
-
-
-async def test_ticket_opens_the_app_for_the_browser_that_was_sent_away(pages: Pages) -> None:
-    path = await ticket_of(pages)
-
-    entered = await pages.ask(path, host="notes.localhost", Cookie=f"tollway-flow={FLOW}")
-
-    token = entered.fields["Set-Cookie"].partition("=")[2].partition(";")[0]
-    assert (entered.status, entered.location) == (303, "http://notes.localhost:8080/page?x=1")
-    assert pages.visitors.sessions[token][1] == "notes.localhost"
-
-
-async def test_ticket_works_once(pages: Pages) -> None:
-    path = await ticket_of(pages)
-    await pages.ask(path, host="notes.localhost", Cookie=f"tollway-flow={FLOW}")
-
-    again = await pages.ask(path, host="notes.localhost", Cookie=f"tollway-flow={FLOW}")
-
-    assert again.status == 400
-    assert "Set-Cookie" not in again.fields
-
-
-@pytest.mark.parametrize(
-    ("host", "cookie"),
-    [
-        ("wiki.localhost", f"tollway-flow={FLOW}"),
-        ("notes.localhost", "tollway-flow=another-browser"),
-        ("notes.localhost", f"tollway-flow={fingerprint(FLOW)}"),
-        ("notes.localhost", "x=1"),
-    ],
-)
-async def test_ticket_of_another_host_or_browser_signs_nobody_in(
-    pages: Pages, host: str, cookie: str
-) -> None:
-    path = await ticket_of(pages)
-
-    answer = await pages.ask(path, host=host, Cookie=cookie)
-
-    assert answer.status == 400
-    assert "Set-Cookie" not in answer.fields
-
-
-async def test_ticket_ends_after_a_minute(pages: Pages) -> None:
-    path = await ticket_of(pages)
-    pages.clock.move(seconds=60)
-
-    answer = await pages.ask(path, host="notes.localhost", Cookie=f"tollway-flow={FLOW}")
-
-    assert answer.status == 400
-
-
-async def test_twin_of_the_flow_cookie_locks_nobody_out(pages: Pages) -> None:
-    path = await ticket_of(pages)
-
-    answer = await pages.ask(
-        path, host="notes.localhost", Cookie=f"tollway-flow=twin; tollway-flow={FLOW}"
-    )
+async def test_a_name_of_sixty_characters_is_one(pages: Pages) -> None:
+    answer = await pages.post("/sign-in", {"name": "x" * 60})
 
     assert answer.status == 303
 
 
-async def test_who_is_signed_in_already_is_not_asked_again(pages: Pages) -> None:
-    await pages.sign_in()
+async def test_a_wrong_name_keeps_the_target(pages: Pages) -> None:
+    to = pages.sign()
 
-    answer = await pages.ask(f"/sign-in?to={pages.target()}")
+    answer = await pages.post("/sign-in", {"name": "", "to": to})
+
+    assert answer.fields("to") == [to]
+
+
+async def test_a_browser_that_was_sent_away_goes_back_with_a_ticket(pages: Pages) -> None:
+    to = pages.sign(browser=fingerprint(FLOW))
+
+    answer = await pages.post("/sign-in", {"name": "alice", "to": to})
 
     assert answer.status == 303
-    assert answer.location.startswith("http://notes.localhost:8080/.tollway/enter?")
+    assert answer.location.startswith(f"http://{NOTES}/.tollway/enter?ticket=")
 
 
-async def test_link_of_a_program_leads_to_checkout_and_carries_no_session(pages: Pages) -> None:
-    await pages.sign_in()
-    to = pages.target(browser="")
+async def test_a_program_s_link_leads_on_to_the_plans(pages: Pages) -> None:
+    to = pages.sign()
 
-    answer = await pages.ask(f"/sign-in?to={to}")
+    answer = await pages.post("/sign-in", {"name": "alice", "to": to})
 
-    assert answer.location.startswith("/checkout?to=")
-    assert parse_qs(urlsplit(answer.location).query)["to"] == [to]
-    assert pages.visitors.tickets == {}
+    assert (answer.status, answer.location) == (303, f"/checkout?to={to}")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize(
-    "to",
-    [
-        "https://evil.example/",
-        "//evil.example",
-        "/account",
-        "AAAA",
-        "%0d%0aSet-Cookie:x=1",
-        "A" * 30_000,
-    ],
-)
-async def test_target_that_we_did_not_sign_leads_nowhere(
-    pages: Pages, method: str, to: str
-) -> None:
-    # The body has room for it; a URL of that length would not come through the proxy.
-    path = "/sign-in" if method == "POST" else f"/sign-in?to={to[:4000]}"
+async def test_who_is_signed_in_is_not_asked_again(pages: Pages) -> None:
+    session = await pages.sign_in()
 
-    answer = await pages.ask(
-        path,
-        method=method,
-        form={"name": "Ann", "to": to} if method == "POST" else None,
-        Origin=SETTINGS.public_url,
-    )
+    answer = await pages.get("/sign-in", session=session)
 
-    assert answer.status == 400
-    assert answer.location == ""
-    assert "too old" in answer.text
+    assert (answer.status, answer.location) == (303, "/account")
 
 
-@pytest.mark.parametrize(
-    ("key", "hours", "host"),
-    [
-        (b"x" * 32, 1, "notes.localhost"),
-        (SETTINGS.signing_key, -1, "notes.localhost"),
-        (SETTINGS.signing_key, 1, "evil.example"),
-        (SETTINGS.signing_key, 1, "checkout.localhost"),
-    ],
-)
-async def test_target_of_another_key_time_or_host_leads_nowhere(
-    pages: Pages, key: bytes, hours: float, host: str
-) -> None:
-    await pages.sign_in()
+async def test_who_is_signed_in_goes_back_with_a_ticket_at_once(pages: Pages) -> None:
+    session = await pages.sign_in()
+    to = pages.sign(browser=fingerprint(FLOW))
 
-    answer = await pages.ask(f"/sign-in?to={pages.target(key=key, hours=hours, host=host)}")
+    answer = await pages.get(f"/sign-in?to={to}", session=session)
 
-    assert (answer.status, answer.location) == (400, "")
+    assert answer.status == 303
+    assert answer.location.startswith(f"http://{NOTES}/.tollway/enter?ticket=")
 
 
-@pytest.mark.parametrize("host", ["notes.localhost", "evil.example"])
-@pytest.mark.parametrize("path", ["/sign-in", "/account", "/checkout", "/"])
-async def test_pages_answer_on_the_gateways_own_host_alone(
-    pages: Pages, host: str, path: str
-) -> None:
-    await pages.sign_in()
+@pytest.mark.parametrize("cookie", ["nonsense", "", "session-999", "a=b"])
+async def test_a_cookie_that_is_no_session_is_nobody(pages: Pages, cookie: str) -> None:
+    answer = await pages.get("/sign-in", Cookie=f"tollway_session={cookie}")
 
-    answer = await pages.ask(path, host=host)
-
-    assert answer.status == 404
+    assert (answer.status, answer.title) == (200, "Who are you?")
 
 
-async def test_session_store_that_is_down_asks_for_patience(pages: Pages) -> None:
-    pages.visitors.is_down = True
-    pages.cookies["tollway"] = "x"
+async def test_a_session_ends_by_time(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.clock.move(hours=12)
 
-    answer = await pages.ask("/account")
+    answer = await pages.get("/account", session=session)
 
-    assert (answer.status, answer.fields["Retry-After"]) == (503, "2")
-    assert "nothing was charged" in answer.text.lower()
+    assert (answer.status, answer.location) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize("place", range(4))
+async def test_twins_of_the_cookie_do_not_hide_the_session(pages: Pages, place: int) -> None:
+    values = ["planted"] * 3
+    values.insert(place, await pages.sign_in())
+    cookies = "; ".join(f"tollway_session={value}" for value in values)
+
+    answer = await pages.get("/account", Cookie=cookies)
+
+    assert (answer.status, answer.title) == (200, "alice")
+
+
+async def test_only_four_twins_are_looked_at(pages: Pages) -> None:
+    values = [*["planted"] * 4, await pages.sign_in()]
+    cookies = "; ".join(f"tollway_session={value}" for value in values)
+
+    answer = await pages.get("/account", Cookie=cookies)
+
+    assert (answer.status, answer.location) == (303, "/sign-in")
+
+
+async def test_a_cookie_whose_name_only_ends_like_ours_is_not_ours(pages: Pages) -> None:
+    session = await pages.sign_in()
+
+    answer = await pages.get("/account", Cookie=f"x_tollway_session={session}")
+
+    assert (answer.status, answer.location) == (303, "/sign-in")
+
+
+async def test_outside_the_demo_there_is_no_sign_in_by_name(serious: Pages) -> None:
+    answer = await serious.get("/sign-in")
+
+    assert (answer.status, answer.title) == (501, "Sign-in is not set up")
+
+
+async def test_outside_the_demo_nothing_says_demonstration(serious: Pages) -> None:
+    answer = await serious.get("/sign-in")
+
+    assert "demo-banner" not in answer.body
+
+
+async def test_outside_the_demo_a_name_signs_nobody_in(serious: Pages) -> None:
+    answer = await serious.post("/sign-in", {"name": "alice"})
+
+    assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
+
+
+async def test_outside_the_demo_the_account_shows_no_token(serious: Pages) -> None:
+    session = await serious.sign_in()
+
+    answer = await serious.get("/account", session=session)
+
+    assert answer.status == 200
+    assert "Bearer" not in answer.body
