@@ -3,14 +3,19 @@
 Whole in itself, since what it would load could be what is in trouble.
 """
 
+from collections.abc import Mapping
 from html import escape
 from string import Template
 
 from proxy.problems import Problem
 
-CONTENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-)
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -37,7 +42,7 @@ _PAGE = Template("""<!doctype html>
 """)  # noqa: E501 - a line of style
 
 
-def render_page(problem: Problem, public_url: str, facts: dict[str, str]) -> str:
+def render_page(problem: Problem, public_url: str, facts: Mapping[str, str]) -> str:
     """Return the page; `facts` are what a visitor may be asked for, such as a request's id."""
     return _PAGE.substitute(
         title=escape(problem.title),

@@ -20,6 +20,7 @@ from proxy import problems
 from proxy.canonical import CanonicalRequest, parse_origin
 from proxy.headers import read_cookies
 from proxy.navigation import is_navigation
+from proxy.page import PAGE_HEADERS, render_page
 from proxy.ports import Clock
 from proxy.problems import Problem
 from proxy.routing import RouteTable
@@ -54,7 +55,9 @@ class Responder:
         facts: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> web.Response:
-        """Answer with a problem document; `facts` are members of its own."""
+        """Answer a program with a problem document with `facts`, and a person with a page."""
+        if _is_navigation(asked):
+            return self._page(asked, problem, facts or {}, fields or {})
         document = {
             "type": f"{self._settings.public_url}/problems/{problem.name}",
             "title": problem.title,
@@ -68,6 +71,21 @@ class Responder:
             body=json.dumps(document).encode() + b"\n",
             content_type="application/problem+json",
             headers=CIMultiDict(fields or {}),
+        )
+        self._mark(answer, asked)
+        return answer
+
+    def _page(
+        self, asked: Asked, problem: Problem, facts: Mapping[str, str], fields: Mapping[str, str]
+    ) -> web.Response:
+        told = {"Request": asked.request_id}
+        if "decision_id" in facts:
+            told["Decision"] = facts["decision_id"]
+        answer = web.Response(
+            status=problem.status,
+            text=render_page(problem, self._settings.public_url, told),
+            content_type="text/html",
+            headers=CIMultiDict({**fields, **PAGE_HEADERS}),
         )
         self._mark(answer, asked)
         return answer

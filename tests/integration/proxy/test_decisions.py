@@ -273,9 +273,12 @@ async def test_outage_follows_the_route_and_is_never_a_402(
 async def test_session_store_that_is_down_is_a_503_and_no_sign_in(gate: Running) -> None:
     gate.sessions.is_down = True
 
-    status, _, body = await gate.ask("/", signed_in=True, headers=BROWSER)
+    person, _, page = await gate.ask("/", signed_in=True, headers=BROWSER)
+    program, _, body = await gate.ask("/", signed_in=True)
 
-    assert (status, json.loads(body)["reason"]) == (503, "facts_unknown")
+    assert (person, program) == (503, 503)
+    assert "Cannot be decided just now" in page.decode()
+    assert json.loads(body)["reason"] == "facts_unknown"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1", "xnotes.localhost"])
@@ -354,3 +357,52 @@ async def test_page_of_another_app_may_read_why_it_was_refused(
     assert status == 401
     assert fields["Access-Control-Allow-Origin"] == allowed
     assert ("Access-Control-Allow-Credentials" in fields) == (allowed != "*")
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "words"),
+    [("nope.localhost", 404, "Not found"), ("notes.localhost", 403, "Forbidden")],
+)
+async def test_person_gets_a_page_where_a_program_gets_a_document(
+    gate: Running, host: str, status: int, words: str
+) -> None:
+    gate.facts.truth[CLIENT] = make_snapshot(make_block())
+
+    person = await gate.ask("/x", host=host, signed_in=True, headers=BROWSER)
+    program = await gate.ask("/x", host=host, signed_in=True)
+
+    assert (person[0], program[0]) == (status, status)
+    assert person[1]["Content-Type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in person[1]["Content-Security-Policy"]
+    assert person[1]["Cache-Control"] == "no-store"
+    assert f"<h1>{words}</h1>" in person[2].decode()
+    assert person[1]["X-Request-Id"] in person[2].decode()
+    assert program[1]["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "field", [b"Cookie: tollway=\xff\xfe", b"Cookie: tollway-flow=\xff", b"Origin: \xff"]
+)
+@pytest.mark.parametrize("accept", [b"text/html", b"*/*"])
+async def test_bytes_that_are_no_text_are_nobodys_credential(
+    gate: Running, field: bytes, accept: bytes
+) -> None:
+    answer = await gate.say(
+        b"GET / HTTP/1.1\r\nHost: notes.localhost\r\nConnection: close\r\nAccept: "
+        + accept
+        + b"\r\n"
+        + field
+        + b"\r\n\r\n"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 303 " if accept == b"text/html" else b"HTTP/1.1 401 ")
+
+
+async def test_token_of_bytes_that_are_no_text_is_refused(gate: Running) -> None:
+    answer = await gate.say(
+        b"GET / HTTP/1.1\r\nHost: notes.localhost\r\nConnection: close\r\n"
+        b"Authorization: Bearer \xff\xfe\r\n\r\n"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"bad_credential" in answer
