@@ -6,7 +6,7 @@ RUN pip install --no-cache-dir "uv>=0.9"
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 # Without the extra `embedded`: that is for a laptop; a container has a Postgres of its own.
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --no-install-project --compile-bytecode
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home tollway
@@ -18,6 +18,8 @@ COPY proxy proxy
 COPY billing billing
 COPY checkout_pages checkout_pages
 COPY gateway gateway
+# The image is read-only where it runs: compiled here or at every start.
+RUN /app/.venv/bin/python -m compileall -q policies proxy billing checkout_pages gateway
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PATH=/app/.venv/bin:$PATH
 USER tollway
 EXPOSE 8080
