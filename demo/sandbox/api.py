@@ -1,7 +1,6 @@
 """HTTP in, Stripe answers out: key, parameters, idempotency, expansion, errors."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -78,8 +77,8 @@ class API:
         are there or neither is.
         """
         key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else ""
-        if len(key) > _KEY_CHARS:
-            raise APIError("Idempotency keys are at most 255 characters.")
+        if len(key) > _KEY_CHARS or not key.isascii():
+            raise APIError("Idempotency keys are at most 255 characters of ASCII.")
         pairs = parse_qsl(text, keep_blank_values=True)
         # Sorted, since it is the parameters that have to be the same and not their order.
         asked = json.dumps([request.method, request.path, sorted(pairs)])
@@ -117,7 +116,9 @@ class API:
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "basic":
             value = _basic_user(value)
-        if not hmac.compare_digest(value.encode(), self._api_key.encode()):
+        # Bytes that are no text come as lone surrogates (PEP 383).
+        given = value.encode(errors="surrogateescape")
+        if not hmac.compare_digest(given, self._api_key.encode()):
             raise APIError("Invalid API Key provided.", status=401)
 
     async def _unknown(self, request: web.Request) -> web.Response:
@@ -128,7 +129,7 @@ class API:
 def _basic_user(value: str) -> str:
     try:
         return base64.b64decode(value).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -10,7 +10,7 @@ from demo.sandbox.clock import ADVANCE_LIMIT_S
 from demo.sandbox.delivery import Courier
 from demo.sandbox.due import settle_due
 from demo.sandbox.ledger import Ledger
-from demo.sandbox.pages import show_notice, show_page
+from demo.sandbox.pages import fields_of, show_notice, show_page
 from demo.sandbox.payment_methods import has_failing_card, replace_card
 from demo.sandbox.shapes import JSONObject
 
@@ -78,10 +78,10 @@ class Dashboard:
         """Move the clock by `advance_days`, and let everything happen that falls due."""
         is_json = request.content_type == "application/json"
         try:
-            fields = await request.json() if is_json else await request.post()
-            by_s = int(float(str(fields["advance_days"])) * _DAY_S)
+            fields = await fields_of(request)
+            by_s = int(float(fields["advance_days"]) * _DAY_S)
             self._ledger.clock.advance(by_s)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, ValueError, OverflowError, web.HTTPBadRequest) as error:
             return self._refuse_step(request, error, is_json=is_json)
         try:
             await settle_due(self._ledger)
@@ -107,7 +107,7 @@ class Dashboard:
 
     async def set_renewals(self, request: web.Request) -> web.StreamResponse:
         """Give the customer a card whose renewals fail (`outcome=fail`), or pass (`pass`)."""
-        outcome = (await request.post()).get("outcome")
+        outcome = (await fields_of(request)).get("outcome")
         customer = self._ledger.store.find("customer", request.match_info["id"])
         if customer is None:
             text = "It may belong to another sandbox."

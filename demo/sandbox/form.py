@@ -15,6 +15,8 @@ _DEPTH_LIMIT = 6
 _FIELD_LIMIT = 1000
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+# More digits than any list of ours has places.
+_INDEX = re.compile(r"[0-9]{1,6}")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -54,6 +56,6 @@ def _plant(tree: Nested, name: str, value: str) -> None:
 def _to_lists(node: Any) -> Any:  # Any: see Nested
     if not isinstance(node, dict):
         return node
-    if node and all(key.isdecimal() for key in node):
+    if node and all(_INDEX.fullmatch(key) for key in node):
         return [_to_lists(node[key]) for key in sorted(node, key=int)]
     return {key: _to_lists(child) for key, child in node.items()}

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from demo.sandbox.cards import CVC_DEFAULT, EXPIRY_DEFAULT, parse_card
 from demo.sandbox.ledger import Ledger
-from demo.sandbox.pages import show_notice, show_page
+from demo.sandbox.pages import fields_of, show_notice, show_page
 from demo.sandbox.sessions import expire_session, line_items, pay_session
 from demo.sandbox.shapes import JSONObject
 
@@ -49,8 +49,8 @@ class HostedPage:
         Nothing is awaited between the look at the session and its payment, so two clicks
         cannot both find it open.
         """
-        form = await request.post()
-        fields = {name: str(form.get(name, usual)) for name, usual in _PREFILLED.items()}
+        form = await fields_of(request)
+        fields = {name: form.get(name, usual) for name, usual in _PREFILLED.items()}
         session = self._find(request)
         if session is None:
             return _show_missing(request)

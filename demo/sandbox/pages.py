@@ -71,6 +71,22 @@ async def refuse_foreign_forms(request: web.Request, handler: Handler) -> web.St
     return await handler(request)
 
 
+async def fields_of(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form or of a JSON object, as text.
+
+    Raises:
+        web.HTTPBadRequest: the body is neither.
+    """
+    try:
+        if request.content_type == "application/json":
+            found = (await request.json()).items()
+        else:
+            found = (await request.post()).items()
+    except (ValueError, LookupError, AttributeError) as error:
+        raise web.HTTPBadRequest(text="The body cannot be read.\n") from error
+    return {name: str(value) for name, value in found}
+
+
 def say_money(amount_minor: int, currency: str) -> str:
     """Return the amount for people, `5.00 EUR` or `500 JPY`."""
     if currency in _WHOLE_UNITS:

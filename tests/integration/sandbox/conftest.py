@@ -1,11 +1,13 @@
-"""A sandbox, and somewhere for its webhooks to go."""
+"""The sandbox, with the product's own adapter in front of it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox import Receiver, Sandbox, run_receiver, run_sandbox
+from billing.providers.stripe import Stripe
+from tests.support.clock import FakeClock
+from tests.support.sandbox import Receiver, Sandbox, Shop, run_adapter, run_receiver, run_sandbox
 
 
 @pytest.fixture
@@ -15,6 +17,17 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path, receiver: Receiver) -> AsyncIterator[Sandbox]:
-    async with run_sandbox(tmp_path, receiver) as running:
+async def sandbox(tmp_path: Path, receiver: Receiver, clock: FakeClock) -> AsyncIterator[Sandbox]:
+    async with run_sandbox(tmp_path, receiver.url, lambda: clock().timestamp()) as running:
         yield running
+
+
+@pytest.fixture
+async def stripe(sandbox: Sandbox) -> AsyncIterator[Stripe]:
+    async with run_adapter(sandbox.url) as adapter:
+        yield adapter
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox, stripe: Stripe, receiver: Receiver, clock: FakeClock) -> Shop:
+    return Shop(sandbox, stripe, receiver, clock)
