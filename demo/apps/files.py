@@ -34,11 +34,12 @@ async def _download(request: web.Request) -> web.StreamResponse:
     size = int(request.match_info["size"])
     if size > _LIMIT_BYTES:
         raise web.HTTPNotFound
+    is_part = "Range" in request.headers
     try:
         start, end, _ = request.http_range.indices(size)
     except ValueError:
-        start, end = 0, size
-    is_part = "Range" in request.headers
+        # A range that is none is not there (RFC 9110, section 14.2).
+        start, end, is_part = 0, size, False
     if is_part and start >= end:
         raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
     headers = {

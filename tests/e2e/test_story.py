@@ -196,3 +196,19 @@ async def test_feed_streams_events_as_they_happen(product: Product, page: Page) 
     )
 
     assert seen
+
+
+async def test_large_file_comes_through_whole_and_goes_up_whole(
+    product: Product, page: Page
+) -> None:
+    await buy(page, product, "files", "team")
+
+    size = await page.evaluate(
+        "fetch('/files/30000000').then(r => r.arrayBuffer()).then(b => b.byteLength)"
+    )
+    told = await page.evaluate(
+        "fetch('/upload', {method: 'POST', body: new Uint8Array(30000000)}).then(r => r.json())"
+    )
+
+    assert size == 30_000_000
+    assert told["bytes"] == 30_000_000
