@@ -63,7 +63,8 @@ class Applier:
 
         Raises:
             UnavailableError: try again; nothing was written.
-            ProviderRefusedError: the provider has no such subscription.
+            NoSuchObjectError: the provider has no such subscription.
+            ProviderRefusedError: what it has cannot be read.
         """
         lock = f"{self._provider.name}:{psp_sub_id}"
         async with self._database.locked(lock) as connection:
@@ -199,16 +200,16 @@ class Applier:
     async def _find_client(
         self, connection: Connection, subscription: ProviderSubscription
     ) -> str | None:
-        found = await clients.find_client_by_customer(
+        """Return whom our own checkout wrote on it, else whose customer pays for it."""
+        ref = subscription.client_ref
+        if ref is not None and await clients.find_external_id(connection, ref) is not None:
+            return ref
+        return await clients.find_client_by_customer(
             connection,
             self._provider.name,
             subscription.psp_customer_id,
             livemode=subscription.livemode,
         )
-        if found is not None or subscription.client_ref is None:
-            return found
-        known = await clients.find_external_id(connection, subscription.client_ref)
-        return subscription.client_ref if known is not None else None
 
     async def _save_grants(
         self,

@@ -3,6 +3,7 @@
 BillingError
 +- Unavailable         try again: a store or provider did not answer
 +- ProviderRefused     give up: the provider understood and said no
+   +- NoSuchObject     there is nothing under this id, and there will not be
 +- BadEvent            tell the sender: the event is not authentic or not an event
 +- UnknownPlan         tell the client: there is no such plan to buy
 +- CatalogConflict     wake the operator: the configuration contradicts what was sold
@@ -19,6 +20,10 @@ class UnavailableError(BillingError):
 
 class ProviderRefusedError(BillingError):
     """The provider answered and refused; the same call would be refused again."""
+
+
+class NoSuchObjectError(ProviderRefusedError):
+    """The provider has nothing under this id."""
 
 
 class BadEventError(BillingError):

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from billing.errors import UnavailableError
+from billing.errors import ProviderRefusedError, UnavailableError
 from checkout_pages.ports import PageSettings
 from checkout_pages.render import render_message
 
@@ -66,7 +66,7 @@ def guard_pages(settings: PageSettings) -> Middleware:
         except web.HTTPException as error:
             _mark(error, policy)
             raise
-        except UnavailableError as error:
+        except (UnavailableError, ProviderRefusedError) as error:
             _log.warning("page_unavailable", path=request.path, why=str(error))
             answer = _try_again(request)
         if answer.content_type == "text/html" or answer.status == HTTPStatus.SEE_OTHER:

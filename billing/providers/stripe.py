@@ -10,7 +10,12 @@ from typing import Any, Protocol
 
 import stripe
 
-from billing.errors import BadEventError, ProviderRefusedError, UnavailableError
+from billing.errors import (
+    BadEventError,
+    NoSuchObjectError,
+    ProviderRefusedError,
+    UnavailableError,
+)
 from billing.model import (
     CheckoutOrder,
     EventRef,
@@ -175,6 +180,13 @@ class Stripe:
             return json.loads(text), text
         except _PASSING as error:
             raise UnavailableError(f"Stripe: {error or type(error).__name__}") from error
+        except (stripe.AuthenticationError, stripe.PermissionError) as error:
+            # Cured by whoever keeps the keys: nothing may be given up for it.
+            raise UnavailableError(f"Stripe refuses our key: {error}") from error
+        except stripe.InvalidRequestError as error:
+            if error.http_status == 404:
+                raise NoSuchObjectError(f"Stripe: {error}") from error
+            raise ProviderRefusedError(f"Stripe: {error}") from error
         except stripe.StripeError as error:
             raise ProviderRefusedError(f"Stripe: {error}") from error
         except UNREADABLE as error:

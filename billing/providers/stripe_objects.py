@@ -48,7 +48,7 @@ def to_subscription(body: Json, raw: str) -> ProviderSubscription:
     try:
         return ProviderSubscription(
             psp_sub_id=body["id"],
-            psp_customer_id=_id(body["customer"]) or "",
+            psp_customer_id=_known_id(body["customer"]),
             livemode=body["livemode"],
             raw_status=body["status"],
             status=_status(body),
@@ -199,6 +199,13 @@ def _id(value: object) -> str | None:
     if isinstance(value, Mapping):
         return str(value["id"])
     return str(value) if value else None
+
+
+def _known_id(value: object) -> str:
+    found = _id(value)
+    if found is None:
+        raise ValueError("no id")
+    return found
 
 
 def _instant(seconds: float) -> datetime:

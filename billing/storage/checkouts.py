@@ -6,6 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from billing.model import Plan
+from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
 
 
@@ -135,9 +136,12 @@ async def find_intent(
 
 async def find_intent_by_id(connection: Connection, intent_id: str) -> Intent | None:
     """Return the intent; None too if `intent_id` is no id at all."""
+    known = parse_id(intent_id)
+    if known is None:
+        return None
     row = await connection.fetchrow(
-        f"select {_COLUMNS} from checkout_intents where id::text = $1",  # noqa: S608 - our own
-        intent_id,
+        f"select {_COLUMNS} from checkout_intents where id = $1",  # noqa: S608 - our own
+        known,
     )
     return _intent(row) if row else None
 

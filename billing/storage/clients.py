@@ -1,5 +1,6 @@
 """Clients, and the customers under which providers know them."""
 
+from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
 
 
@@ -19,9 +20,12 @@ async def get_or_create_client(connection: Connection, external_id: str) -> str:
 
 
 async def find_external_id(connection: Connection, client_id: str) -> str | None:
-    """Return the name under which the client's own world knows it."""
+    """Return the name under which the client's own world knows it, or None."""
+    known = parse_id(client_id)
+    if known is None:
+        return None
     name: str | None = await connection.fetchval(
-        "select external_id from clients where id::text = $1", client_id
+        "select external_id from clients where id = $1", known
     )
     return name
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from billing.apply import Applied, Applier, Result
-from billing.errors import BillingError, ProviderRefusedError, UnavailableError
+from billing.errors import BillingError, NoSuchObjectError, UnavailableError
 from billing.model import Cause, ObjectKind, Source
 from billing.ports import Clock
 from billing.storage.pool import Database
@@ -76,7 +76,7 @@ class InboxWorker:
             return False
         try:
             result = await self._handle(event)
-        except ProviderRefusedError as error:
+        except NoSuchObjectError as error:
             await self._settle(event, "ignored", str(error))
         except BillingError as error:
             await self._retry_later(event, str(error))

@@ -8,7 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from billing.errors import BadEventError, ProviderRefusedError, UnavailableError
+from billing.errors import (
+    BadEventError,
+    NoSuchObjectError,
+    ProviderRefusedError,
+    UnavailableError,
+)
 from billing.model import (
     CheckoutOrder,
     CheckoutState,
@@ -28,7 +33,8 @@ _SECRET = b"whsec_memory"
 
 
 class MemoryProvider:
-    """Sells subscriptions and one-off orders; `is_down` makes every call unavailable."""
+    """Sells subscriptions and one-off orders; `is_down` makes every call unavailable,
+    `is_garbled` every answer unreadable."""
 
     name = "memory"
     livemode = False
@@ -36,6 +42,7 @@ class MemoryProvider:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.is_down = False
+        self.is_garbled = False
         self.checkouts: dict[str, ProviderCheckout] = {}
         self.subscriptions: dict[str, ProviderSubscription] = {}
         self.orders: dict[str, CheckoutOrder] = {}
@@ -161,12 +168,14 @@ class MemoryProvider:
     def _answer(self) -> None:
         if self.is_down:
             raise UnavailableError("the provider is down")
+        if self.is_garbled:
+            raise ProviderRefusedError("unreadable object")
 
     def _get(self, held: Mapping[str, _T], key: str) -> _T:
         try:
             return held[key]
         except KeyError:
-            raise ProviderRefusedError(f"no such object: {key}") from None
+            raise NoSuchObjectError(f"no such object: {key}") from None
 
 
 def sign(body: bytes) -> str:

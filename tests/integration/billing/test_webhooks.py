@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from billing.storage.clients import get_or_create_client, link_customer
 from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.worker import InboxWorker, WorkerSettings
 from policies.decision import Outcome
@@ -198,3 +199,46 @@ async def test_audit_tells_every_change_and_cannot_be_rewritten(shop: Shop) -> N
 
     assert [row["action"] for row in actions] == ["subscription.observed"]
     assert actions[0]["client_id"] == shop.client_id
+
+
+async def test_event_whose_object_cannot_be_read_waits_and_is_not_dropped(
+    shop: Shop, http: Http, worker: InboxWorker
+) -> None:
+    session_id = await shop.open_checkout()
+    shop.provider.pay(session_id)
+    await post(http, event(1, object_id=session_id))
+    shop.provider.is_garbled = True
+
+    await worker.process_one()
+    waiting = await states(shop)
+    shop.provider.is_garbled = False
+    shop.clock.move(seconds=2)
+    await worker.process_one()
+
+    assert waiting == ["failed"]
+    assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_event_about_an_object_that_is_not_there_is_ignored(
+    shop: Shop, http: Http, worker: InboxWorker
+) -> None:
+    await post(http, event(1, object_id="cs_unknown"))
+
+    await worker.process_one()
+
+    assert await states(shop) == ["ignored"]
+
+
+async def test_client_on_whose_behalf_we_sold_is_let_in_whoever_else_the_customer_is(
+    shop: Shop, http: Http, worker: InboxWorker
+) -> None:
+    session_id = await shop.open_checkout()
+    shop.provider.pay(session_id)
+    async with shop.database.transaction() as connection:
+        other = await get_or_create_client(connection, "demo:other")
+        await link_customer(connection, "memory", f"cus_{shop.client_id}", other, livemode=False)
+
+    await post(http, event(1, object_id=session_id))
+    await worker.process_one()
+
+    assert await shop.outcome() is Outcome.ALLOW
