@@ -29,6 +29,7 @@ app = typer.Typer(
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)
 ]
+_TABLE_CHARS = 80
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -43,6 +44,8 @@ def up(
     from gateway.up import up as run_up  # noqa: PLC0415 - as above
 
     console = Console()
+    # A narrower table would cut off URLs, which nobody could open then.
+    console.width = max(console.width, _TABLE_CHARS)
     options = UpOptions(config=config, data=data, port=port)
     _run(run_up(options, console))
 

@@ -29,6 +29,7 @@ from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.processes import GuardedProcess
+from gateway.embedded.sockets import SocketFolder
 from gateway.embedded.valkey import EmbeddedValkey
 from gateway.errors import StartError
 from gateway.lifecycle import bind, run_gateway
@@ -42,6 +43,7 @@ _T = TypeVar("_T")
 _DRAIN_S = 1.0
 _TOKEN_TTL = timedelta(days=30)
 _LOCALHOST = ("127.0.0.1", "::1")
+_CONTROL = "control.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,12 @@ async def up(options: UpOptions, console: Console) -> None:
             children = _Children(stack, console)
             sandbox_url = await _start_children(children, folder, draft, secrets, environment)
             config = _quick_to_drain(load_config(options.config, environment))
+            private = SocketFolder.make(folder.run, _CONTROL)
+            stack.callback(private.remove)
             serving = run_gateway(
                 config,
                 sockets,
-                folder.run / "control.sock",
+                private.path / _CONTROL,
                 _demo_extras(config, folder, sandbox_url),
                 lambda: _print_table(console, config, folder, sandbox_url),
             )

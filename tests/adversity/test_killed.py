@@ -89,6 +89,24 @@ async def test_killed_process_leaves_no_orphan_and_loses_nothing(tmp_path: Path,
     assert await again.stop() == 0
 
 
+async def test_killed_part_of_postgres_is_replaced_and_nobody_is_signed_out(
+    tmp_path: Path,
+) -> None:
+    product = await start_product(tmp_path / "data")
+    cookie = await sign_in(product, "Ann")
+    below = {pid: command_of(pid) for pid in processes_below(product.process.pid)}
+    (victim,) = [pid for pid, command in below.items() if "postgres: checkpointer" in command]
+
+    os.kill(victim, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        # 503 while Postgres recovers, and never a redirect to the sign-in.
+        while (status := await account_status(product, cookie)) == 503:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+
+    assert status == 200
+    assert await product.stop() == 0
+
+
 async def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     product = await start_product(tmp_path / "data")
     everybody = processes_below(product.process.pid) | {product.process.pid}
@@ -109,3 +127,22 @@ async def test_second_up_on_the_same_folder_is_refused_in_one_line(tmp_path: Pat
         await product.stop()
 
     assert "Traceback" not in str(refused.value)
+
+
+async def test_folder_too_deep_for_a_socket_is_used_all_the_same(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 100) / "with a space"
+
+    product = await start_product(deep, environment={"COLUMNS": "20"})
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(
+            f"http://127.0.0.1:{product.port}/sign-in",
+            headers={"Host": f"checkout.localhost:{product.port}"},
+        ) as answer,
+    ):
+        status = answer.status
+    code = await product.stop()
+
+    assert (status, code) == (200, 0)
+    # A narrow terminal cuts no URL off.
+    assert product.url("calendar", "") in product.output

@@ -44,13 +44,21 @@ class Product:
         return self.process.returncode
 
 
-async def start_product(data: Path, *arguments: str) -> Product:
+async def start_product(
+    data: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> Product:
     """Start the product on a free port and wait until it says that it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "gateway", "up", "--port", "0", "--data", str(data), *arguments),
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            **(environment or {}),
+        },
         stdout=PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
