@@ -20,6 +20,16 @@ _CHROMIUM = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what drives a browser where there is none, told in one line a file."""
+    if _CHROMIUM is not None:
+        return
+    reason = "no chromium here: install it (Debian: apt install chromium) to run these"
+    for item in items:
+        if item.get_closest_marker("browser") is not None:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     loop = asyncio.new_event_loop()
@@ -38,8 +48,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    if _CHROMIUM is None:
-        pytest.skip("no chromium here: install it (Debian: apt install chromium) to run these")
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
             executable_path=_CHROMIUM,
