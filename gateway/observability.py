@@ -6,6 +6,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 _FILE_LIMIT_BYTES = 20 * 1024 * 1024
 _FILES_KEPT = 3
@@ -20,6 +21,26 @@ def log_to_file(path: Path) -> None:
     """Write to a file of bounded size, with some of its predecessors kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _configure(RotatingFileHandler(path, maxBytes=_FILE_LIMIT_BYTES, backupCount=_FILES_KEPT))
+
+
+class ServerFilter(logging.Filter):
+    """What aiohttp's server says of requests, without their senders' addresses and bytes.
+
+    A stranger's nonsense is a line and no traceback, and a visitor who left is nothing.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record; False drops it."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ConnectionError):
+            return False
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = f"request_unreadable: {type(error).__name__}", ()
+            record.exc_info = None
+        elif error is not None:
+            record.msg, record.args = "request_failed", ()
+        return True
 
 
 def _configure(handler: logging.Handler) -> None:
@@ -43,6 +64,9 @@ def _configure(handler: logging.Handler) -> None:
     root.setLevel(logging.INFO)
     # The SDK logs each request with its parameters, customers' data among them.
     logging.getLogger("stripe").setLevel(logging.WARNING)
+    server = logging.getLogger("aiohttp.server")
+    if not any(isinstance(known, ServerFilter) for known in server.filters):
+        server.addFilter(ServerFilter())
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
