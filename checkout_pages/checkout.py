@@ -88,7 +88,8 @@ class CheckoutPages:
         signed_in = await self._desk.find_signed_in(request)
         if signed_in is None:
             return see(sign_in_path(""))
-        returned = await self._shop.finish(request.query.get("session_id", ""))
+        session_id = request.query.get("session_id", "")
+        returned = await self._shop.finish(session_id) if session_id.isprintable() else None
         if returned is None:
             raise web.HTTPNotFound
         if returned.client_id != signed_in.visitor.client_id:

@@ -52,7 +52,10 @@ class SignInPages:
         name = parse_name(form.get("name", ""))
         if name is None:
             return self._ask(request, to, target, "Please give a name of at most 60 characters.")
-        # A new session at every sign-in: one that was planted before is worth nothing.
+        # A new session at every sign-in: one that was planted before is worth nothing, and
+        # one of somebody else must not live on in the apps.
+        for held in cookies_of(request, self._settings.session_cookie):
+            await self._desk.visitors.sign_out(held)
         token = await self._desk.visitors.sign_in(f"{DEMO_PREFIX}{name.casefold()}")
         answer = see(await self._way_on(token, to, target))
         set_cookie(answer, self._settings, token)

@@ -145,6 +145,8 @@ async def _purge(gateway: Gateway) -> None:
                 await purge_sessions(connection, wall())
         except UnavailableError as error:
             _log.warning("purge_postponed", why=str(error))
+        except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
+            _log.exception("purge_failed")
 
 
 async def _for_ever() -> None:

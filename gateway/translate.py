@@ -10,6 +10,8 @@ from policies.requirement import Access, OnUnknown, Requirement
 from proxy.settings import App, ProxySettings, Route, TokenIssuer
 
 # How long a visitor may take from a refused page to the end of checkout.
+# No form of ours is longer.
+_FORM_LIMIT_BYTES = 64 * 1024
 _TARGET_TTL_S = 3600
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -54,6 +56,7 @@ def proxy_settings_of(config: Config) -> ProxySettings:
         idle_timeout_s=proxy.idle_timeout_s,
         upstream_connections=proxy.upstream_connections,
         url_limit_bytes=proxy.url_limit_bytes,
+        own_body_limit_bytes=max(_FORM_LIMIT_BYTES, config.billing.webhook_body_limit_bytes),
         trusted_proxies=tuple(ip_network(network) for network in proxy.trusted_proxies),
     )
 

@@ -14,6 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")
 _HOST = re.compile(r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)\.?(?::([0-9]{1,5}))?")
+# An address in brackets; no app has one, and a probe may.
+_IPV6 = re.compile(r"(\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,=:@/%]*")
 # Browsers send these raw in a query (WHATWG URL, query percent-encode set); RFC 3986
 # would have them encoded. Nothing is ever matched on a query.
@@ -78,6 +80,9 @@ def parse_request(
 
 def parse_host(value: str) -> str | None:
     """Return the lower-case host name of a Host field, without port; None if it is none."""
+    literal = _IPV6.fullmatch(value.lower())
+    if literal is not None:
+        return literal[1]
     match = _HOST.fullmatch(value.lower())
     if match is None or ".." in match[1]:
         return None
@@ -98,12 +103,14 @@ def parse_path(raw: str) -> str | Rejected:
         return Rejected("bad character in path")
     if len(_ESCAPE.findall(raw)) != raw.count("%"):
         return Rejected("bad escape in path")
-    if _AMBIGUOUS.search(raw):
-        return Rejected("ambiguous escape in path")
     path = _ESCAPE.sub(_normal_escape, raw)
+    # After that: `%25%32%66` is `%252f` by now.
+    if _AMBIGUOUS.search(path):
+        return Rejected("ambiguous escape in path")
     if "//" in path:
         return Rejected("empty segment in path")
-    if any(segment in {".", ".."} for segment in path.split("/")):
+    # With what some servers cut off as parameters: `..%3Bx` is `..` to them.
+    if any(segment.partition("%3B")[0] in {".", ".."} for segment in path.split("/")):
         return Rejected("dot segment in path")
     try:
         unquote_to_bytes(path).decode()

@@ -19,23 +19,23 @@ from policies.identity import Anonymous, Client
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access, Requirement
 from proxy import problems
-from proxy.canonical import CanonicalRequest, Rejected, parse_origin, parse_request
+from proxy.bodies import BodyTooLargeError, read_whole
+from proxy.canonical import CanonicalRequest, Rejected, parse_request
 from proxy.client_ip import client_address
 from proxy.headers import entitlement_fields, forwarded_fields, strip_request
-from proxy.identity import Identified, Identifier
+from proxy.identity import Identified, Identifier, has_bearer
 from proxy.navigation import is_upgrade
 from proxy.ports import Clock, Facts, SessionsUnavailableError
 from proxy.responses import Asked, Responder
 from proxy.routing import RouteTable
 from proxy.settings import RESERVED_PREFIX, App, ProxySettings
 from proxy.upstream import Outgoing, Upstream, UpstreamError, UpstreamTimeoutError
-from proxy.websocket import forward_websocket
+from proxy.websocket import forward_websocket, is_foreign_websocket
 
 _log = structlog.get_logger("proxy")
 
 # Asked by probes that know our address and not our name.
 _PROBES = frozenset({"/healthz", "/readyz", "/version"})
-_NO_FIELDS: CIMultiDict[str] = CIMultiDict()
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Gate:
         }
         if not decision.is_allowed:
             return self._respond.refuse(asked, requirement, decision, decision_id)
-        if _is_foreign_websocket(request, canonical, identified):
+        if is_foreign_websocket(request, canonical, identified.identity):
             return self._respond.problem(
                 asked, problems.FORBIDDEN, "a WebSocket opened by a page of another site"
             )
@@ -154,7 +154,8 @@ class Gate:
             identified = await self._identifier.identify(request.headers, canonical.host)
         except SessionsUnavailableError as error:
             if requirement.access is Access.PUBLIC:
-                nobody = Identified(Anonymous())
+                # A bearer token that led to the store was ours.
+                nobody = Identified(Anonymous(), token_was_ours=has_bearer(request.headers))
                 return nobody, decide(requirement, nobody.identity, None, self._clock())
             decision = _decide_unidentified(str(error))
             return Identified(Anonymous()), decision
@@ -166,9 +167,9 @@ class Gate:
         last_known = self._facts.find_last_known(client_id)
         decision = decide(requirement, identity, facts, self._clock(), last_known)
         if self._is_worth_a_second_look(decision, client_id):
+            # Where the truth cannot be read, the refusal is not spoken: unknown is not unpaid.
             truth = await self._facts.read_truth(client_id)
-            if isinstance(truth, Snapshot):
-                decision = decide(requirement, identity, truth, self._clock())
+            decision = decide(requirement, identity, truth, self._clock(), last_known)
         return identified, decision
 
     async def _look_up(self, client_id: str, requirement: Requirement) -> Snapshot | Unknown | None:
@@ -222,9 +223,11 @@ class Gate:
         requirement: Requirement,
     ) -> web.StreamResponse:
         upstream = self._upstreams[app.id]
-        if is_upgrade(request.headers):
+        if is_upgrade(outgoing.method, request.headers):
             try:
                 return await forward_websocket(request, outgoing, upstream)
+            except UpstreamTimeoutError as error:
+                return self._respond.problem(asked, problems.UPSTREAM_TIMEOUT, str(error))
             except UpstreamError as error:
                 return self._respond.problem(asked, problems.BAD_UPSTREAM, str(error))
         added = CIMultiDict({"X-Request-Id": asked.request_id})
@@ -240,7 +243,14 @@ class Gate:
         headers.extend(self._forwarded(request, asked, canonical))
         headers["Host"] = canonical.host
         outgoing = Outgoing(canonical.method, canonical.target, headers)
-        return await self._send(request, asked, self._control, outgoing, _NO_FIELDS)
+        return await self._send(
+            request,
+            asked,
+            self._control,
+            outgoing,
+            CIMultiDict({"X-Request-Id": asked.request_id}),
+            reads_whole=request.body_exists,
+        )
 
     async def _send(
         self,
@@ -249,6 +259,8 @@ class Gate:
         upstream: Upstream,
         outgoing: Outgoing,
         added: CIMultiDict[str],
+        *,
+        reads_whole: bool = False,
     ) -> web.StreamResponse:
         expectation = request.headers.get("Expect")
         if expectation is not None and request.version >= HttpVersion11:
@@ -257,32 +269,30 @@ class Gate:
             # Only now, so that nobody uploads what will be refused (RFC 9110, 10.1.1).
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
+        body = None
+        if reads_whole:
+            # Forms and webhooks are small: who sends one slowly must hold none of our few
+            # ways to the control application.
+            try:
+                body = await read_whole(request, self._settings.own_body_limit_bytes)
+            except BodyTooLargeError:
+                return self._refuse_body(asked, problems.TOO_LARGE)
+            except TimeoutError:
+                return self._refuse_body(asked, problems.TOO_SLOW)
         try:
-            return await upstream.forward(request, outgoing, added)
+            return await upstream.forward(request, outgoing, added, body)
         except UpstreamTimeoutError as error:
             return self._respond.problem(asked, problems.UPSTREAM_TIMEOUT, str(error))
         except UpstreamError as error:
             _log.warning("upstream_failed", request_id=asked.request_id, why=str(error))
             return self._respond.problem(asked, problems.BAD_UPSTREAM)
 
+    def _refuse_body(self, asked: Asked, problem: problems.Problem) -> web.StreamResponse:
+        answer = self._respond.problem(asked, problem)
+        answer.force_close()
+        return answer
+
 
 def _decide_unidentified(why: str) -> Decision:
     """Return the decision when it cannot be known who asks: nobody is refused as unpaid."""
     return Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=why)
-
-
-def _is_foreign_websocket(
-    request: web.BaseRequest, canonical: CanonicalRequest, identified: Identified
-) -> bool:
-    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
-
-    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
-    hijacking, RFC 6455 section 10.2).
-    """
-    identity = identified.identity
-    if not (isinstance(identity, Client) and identity.method == "session"):
-        return False
-    if not is_upgrade(request.headers):
-        return False
-    origin = request.headers.get("Origin")
-    return origin is not None and parse_origin(origin) != canonical.host

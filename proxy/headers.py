@@ -16,7 +16,9 @@ from policies.decision import Decision
 
 _FOLD = re.compile(r"[^a-z0-9]")
 _OURS = ("x-entitlement-", "x-forwarded-", "x-tollway-")
-_OUR_NAMES = frozenset({"forwarded", "x-request-id", "x-real-ip", "proxy", "x-original-url"})
+_OUR_NAMES = frozenset(
+    {"forwarded", "x-request-id", "x-real-ip", "proxy", "x-original-url", "x-rewrite-url"}
+)
 # RFC 9110 section 7.6.1, and fields that a proxy consumes itself.
 _HOP_BY_HOP = frozenset(
     {

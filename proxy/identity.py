@@ -55,6 +55,11 @@ class Identifier:
         return Identified(Anonymous(session_ended=bool(cookies)))
 
 
+def has_bearer(headers: CIMultiDictProxy[str]) -> bool:
+    """Tell whether a bearer token came, good or bad."""
+    return _bearer(headers) is not None
+
+
 def _bearer(headers: CIMultiDictProxy[str]) -> str | BadCredential | None:
     """Return the bearer token; other schemes are the app's own business."""
     values = headers.getall("Authorization", ())

@@ -9,10 +9,11 @@ from proxy.headers import connection_tokens
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
-def is_upgrade(headers: CIMultiDictProxy[str]) -> bool:
-    """Tell whether the client asks for a WebSocket (RFC 6455, section 4.1)."""
+def is_upgrade(method: str, headers: CIMultiDictProxy[str]) -> bool:
+    """Tell whether the client asks for a WebSocket, which only a GET can (RFC 6455, 4.1)."""
     return (
-        "upgrade" in connection_tokens(headers.getall("Connection", ()))
+        method == "GET"
+        and "upgrade" in connection_tokens(headers.getall("Connection", ()))
         and headers.get("Upgrade", "").strip().lower() == "websocket"
     )
 
@@ -23,7 +24,7 @@ def is_navigation(method: str, headers: CIMultiDictProxy[str]) -> bool:
     Browsers say so themselves (`Sec-Fetch-Mode`, Fetch Metadata Request Headers,
     section 2.2); for those that do not, a page has to be preferred to data.
     """
-    if method not in {"GET", "HEAD"} or is_upgrade(headers):
+    if method not in {"GET", "HEAD"} or is_upgrade(method, headers):
         return False
     mode = headers.get("Sec-Fetch-Mode")
     if mode is not None:

@@ -53,6 +53,18 @@ NOT_FOUND = Problem(
     "Not found",
     "No app at this host has a route for this path and method.",
 )
+TOO_SLOW = Problem(
+    "too-slow",
+    408,
+    "Request timeout",
+    "The body did not arrive in time.",
+)
+TOO_LARGE = Problem(
+    "too-large",
+    413,
+    "Content too large",
+    "The body is longer than what is taken here.",
+)
 EXPECTATION_FAILED = Problem(
     "expectation-failed",
     417,
@@ -87,6 +99,8 @@ ALL = (
     PAYMENT_REQUIRED,
     FORBIDDEN,
     NOT_FOUND,
+    TOO_SLOW,
+    TOO_LARGE,
     EXPECTATION_FAILED,
     BAD_UPSTREAM,
     UNAVAILABLE,

@@ -181,7 +181,8 @@ class Responder:
         canonical = asked.canonical
         if canonical is None:
             raise ValueError("only a request that was understood can come back")
-        wanted = canonical.target if target is None else target
+        # As browsers read it: a raw backslash could be taken for the start of another host.
+        wanted = canonical.target.replace("\\", "%5C") if target is None else target
         signed = sign_target(
             ReturnTarget(
                 host=canonical.host,

@@ -56,6 +56,7 @@ class ProxySettings:
     idle_timeout_s: float
     upstream_connections: int
     url_limit_bytes: int
+    own_body_limit_bytes: int = 1024 * 1024
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property

@@ -73,23 +73,36 @@ class Upstream:
         order = self._origins[first:] + self._origins[:first]
         return [URL(f"{origin.origin()}{target}", encoded=True) for origin in order]
 
+    @property
+    def first_byte_timeout_s(self) -> float:
+        """How long an app may take to begin its answer."""
+        return self._settings.first_byte_timeout_s
+
     async def forward(
-        self, request: web.BaseRequest, outgoing: Outgoing, added: CIMultiDict[str]
+        self,
+        request: web.BaseRequest,
+        outgoing: Outgoing,
+        added: CIMultiDict[str],
+        body: bytes | None = None,
     ) -> web.StreamResponse:
         """Send the request and stream the answer to the visitor, with `added` fields.
+
+        `body` is the visitor's upload where it was read before; it is streamed otherwise.
 
         Raises:
             UpstreamError: there was no answer; nothing has been sent to the visitor.
             ConnectionResetError: the visitor has left.
         """
-        reply = await self._open(request, outgoing)
+        reply = await self._open(request, outgoing, body)
         try:
             return await self._relay(request, reply, added)
         finally:
             # Back to the pool if it was read to its end, closed if not.
             reply.release() if reply.content.at_eof() else reply.close()
 
-    async def _open(self, request: web.BaseRequest, outgoing: Outgoing) -> aiohttp.ClientResponse:
+    async def _open(
+        self, request: web.BaseRequest, outgoing: Outgoing, body: bytes | None
+    ) -> aiohttp.ClientResponse:
         limit_s = self._settings.first_byte_timeout_s
         for url in self.urls(outgoing.target):
             try:
@@ -98,7 +111,7 @@ class Upstream:
                         outgoing.method,
                         url,
                         headers=outgoing.headers,
-                        data=_body(request, limit, limit_s) if request.body_exists else None,
+                        data=_stream(request, limit, limit_s) if body is None else body,
                         allow_redirects=False,
                     )
             except aiohttp.ClientConnectorError as error:
@@ -134,6 +147,12 @@ class Upstream:
             raise ConnectionResetError("the app broke off its answer") from None
         await answer.write_eof()
         return answer
+
+
+def _stream(
+    request: web.BaseRequest, limit: asyncio.Timeout, limit_s: float
+) -> AsyncIterator[bytes] | None:
+    return _body(request, limit, limit_s) if request.body_exists else None
 
 
 async def _body(

@@ -10,8 +10,11 @@ from typing import Any
 import aiohttp
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from policies.identity import Client, Identity
+from proxy.canonical import CanonicalRequest, parse_origin
 from proxy.headers import fold
-from proxy.upstream import Outgoing, Upstream, UpstreamError
+from proxy.navigation import is_upgrade
+from proxy.upstream import Outgoing, Upstream, UpstreamError, UpstreamTimeoutError
 
 # Larger messages close the connection with 1009; a chat needs kilobytes.
 _MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -23,6 +26,22 @@ _NEVER_SENT = frozenset({1005, 1006, 1015})
 Leg = web.WebSocketResponse | aiohttp.ClientWebSocketResponse[Any]  # text or bytes, as decoded
 
 
+def is_foreign_websocket(
+    request: web.BaseRequest, canonical: CanonicalRequest, identity: Identity
+) -> bool:
+    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
+
+    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
+    hijacking, RFC 6455 section 10.2).
+    """
+    if not (isinstance(identity, Client) and identity.method == "session"):
+        return False
+    if not is_upgrade(canonical.method, request.headers):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is not None and parse_origin(origin) != canonical.host
+
+
 async def forward_websocket(
     request: web.BaseRequest, outgoing: Outgoing, upstream: Upstream
 ) -> web.StreamResponse:
@@ -32,7 +51,12 @@ async def forward_websocket(
         UpstreamError: the app refused the handshake or could not be reached.
     """
     protocols = _protocols(request)
-    async with await _connect(outgoing, upstream, protocols) as app_leg:
+    try:
+        async with asyncio.timeout(upstream.first_byte_timeout_s):
+            connected = await _connect(outgoing, upstream, protocols)
+    except TimeoutError as error:
+        raise UpstreamTimeoutError("no handshake in time") from error
+    async with connected as app_leg:
         chosen = [app_leg.protocol] if app_leg.protocol else []
         visitor_leg = web.WebSocketResponse(
             autoping=False,

@@ -10,11 +10,15 @@ from policies.model import Snapshot
 
 @dataclass(slots=True)
 class _Entry:
-    """`floor` is the highest version that we were told of; `loaded_s` is monotonic time."""
+    """`floor` is the highest version that we were told of; `loaded_s` is monotonic time.
+
+    `age_s` is how old the snapshot was when it came here.
+    """
 
     snapshot: Snapshot | None
     floor: int
     loaded_s: float
+    age_s: float = 0.0
 
 
 class MemoryStore:
@@ -48,14 +52,18 @@ class MemoryStore:
             entry = self._entries[client_id]
         except KeyError:
             return float("inf")
-        return self._monotonic() - entry.loaded_s if entry.snapshot else float("inf")
+        if entry.snapshot is None:
+            return float("inf")
+        return self._monotonic() - entry.loaded_s + entry.age_s
 
-    def put(self, snapshot: Snapshot) -> Snapshot | None:
+    def put(self, snapshot: Snapshot, age_s: float = 0.0) -> Snapshot | None:
         """Keep the snapshot and return it; None, and nothing kept, if it is known outdated."""
         entry = self._entries.get(snapshot.client_id)
         if entry is not None and snapshot.version < entry.floor:
             return None
-        self._entries[snapshot.client_id] = _Entry(snapshot, snapshot.version, self._monotonic())
+        self._entries[snapshot.client_id] = _Entry(
+            snapshot, snapshot.version, self._monotonic(), age_s
+        )
         return snapshot
 
     def invalidate(self, client_id: str, version: int) -> None:

@@ -1,6 +1,7 @@
 """Reads what a client holds: memory, then Valkey, then Postgres, one flight a client."""
 
 import asyncio
+from datetime import datetime
 from typing import Protocol
 
 from billing.entitlements.codec import to_snapshot
@@ -59,6 +60,7 @@ class EntitlementReader:
         self._clock = clock
         self._timeout_s = timeout_s
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
+        self._gap_ended_at: datetime | None = None
 
     def find(self, client_id: str) -> Snapshot | None:
         """Return a fresh snapshot from memory without waiting, or None."""
@@ -86,8 +88,12 @@ class EntitlementReader:
         await self._shared.invalidate(client_id, version)
 
     def forget_freshness(self) -> None:
-        """Read everything anew on next use; for when notices may have been missed."""
+        """Read everything anew on next use; for when notices may have been missed.
+
+        What the shared store holds from before may be what the missed notices outdated.
+        """
         self._memory.expire_all()
+        self._gap_ended_at = self._clock()
 
     async def _fly(self, client_id: str, *, shared: bool) -> Snapshot | Unknown:
         """Join the read of this client that is under way, or begin one.
@@ -109,13 +115,20 @@ class EntitlementReader:
             async with asyncio.timeout(self._timeout_s):
                 if shared:
                     found = await self._shared.find(client_id)
-                    if found is not None and (kept := self._memory.put(found)) is not None:
+                    if found is not None and (kept := self._take(found)) is not None:
                         return kept
                 return await self._load_truth(client_id)
         except UnavailableError as error:
             return Unknown(str(error))
         except TimeoutError:
             return Unknown("Postgres did not answer in time")
+
+    def _take(self, found: Snapshot) -> Snapshot | None:
+        """Keep a snapshot of the shared store, unless it may be outdated."""
+        if self._gap_ended_at is not None and found.taken_at < self._gap_ended_at:
+            return None
+        age_s = (self._clock() - found.taken_at).total_seconds()
+        return self._memory.put(found, max(0.0, age_s))
 
     async def _load_truth(self, client_id: str) -> Snapshot | Unknown:
         # A notice may overtake the read it outdates; the second read then sees the change.

@@ -19,16 +19,19 @@ COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 
-# "Try again" in SQLSTATE: connection lost (08), resources (53), shutdown (57P), and the
-# two conflicts that Postgres resolves by ending one side (40).
-_TRANSIENT = ("08", "53", "57P", "40")
+# "Try again" in SQLSTATE: connection lost (08), a standby that only reads (25006), access
+# refused (28), conflicts that Postgres resolves by ending one side (40), resources (53), a
+# statement cut short or a server going down (57), the system below (58), and Postgres itself (XX).
+_TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
 
 
 class Database:
     """A pool of connections. Every error that a later try may cure is `UnavailableError`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int) -> None:
         self._pool = pool
+        # Who holds a lock waits for a provider, and must leave connections to the others.
+        self._lockers = asyncio.Semaphore(max(1, size // 2))
 
     @classmethod
     async def open(cls, url: str, *, size: int) -> "Database":
@@ -46,7 +49,7 @@ class Database:
                 command_timeout=COMMAND_TIMEOUT_S,
                 init=_prepare,
             )
-        return cls(pool)
+        return cls(pool, size)
 
     async def close(self) -> None:
         """Close every connection, by force where one does not answer."""
@@ -76,7 +79,7 @@ class Database:
         The lock belongs to the connection: if that is cut, the lock is free and the
         holder's next statement fails, so a holder that lost its lock cannot write.
         """
-        async with self.connection() as connection:
+        async with self._room_to_lock(), self.connection() as connection:
             await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
             try:
                 yield connection
@@ -85,6 +88,18 @@ class Database:
                     await connection.execute(
                         "select pg_advisory_unlock(hashtextextended($1, 0))", name
                     )
+
+    @asynccontextmanager
+    async def _room_to_lock(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                await self._lockers.acquire()
+        except TimeoutError as error:
+            raise UnavailableError("too many wait for locks") from error
+        try:
+            yield
+        finally:
+            self._lockers.release()
 
 
 @contextmanager

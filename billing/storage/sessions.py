@@ -57,6 +57,9 @@ async def find_session(
 
 async def revoke_session(connection: Connection, token_hash: bytes, now: datetime) -> list[bytes]:
     """End the session and those carried from it; return the hashes of all that ended."""
+    # First the lock: the update would wait for a session that is being carried just now,
+    # and then not see the row that came of it.
+    await connection.execute("select 1 from sessions where token_hash = $1 for update", token_hash)
     rows = await connection.fetch(
         "update sessions set revoked_at = $2"
         " where (token_hash = $1 or parent = $1) and revoked_at is null returning token_hash",

@@ -19,6 +19,7 @@ _log = structlog.get_logger("billing.worker")
 # event is ever worked on twice at once in health.
 LEASE = timedelta(seconds=60)
 _FIRST_WAIT_S = 1.0
+_MOST_DOUBLINGS = 20
 _LONGEST_WAIT_S = 3600.0
 
 
@@ -62,6 +63,8 @@ class InboxWorker:
                     pass
             except UnavailableError as error:
                 _log.warning("inbox_unavailable", why=str(error))
+            except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
+                _log.exception("inbox_failed")
             try:
                 async with asyncio.timeout(self._settings.poll_s):
                     await self._wake.wait()
@@ -78,6 +81,9 @@ class InboxWorker:
             result = await self._handle(event)
         except NoSuchObjectError as error:
             await self._settle(event, "ignored", str(error))
+        except UnavailableError as error:
+            # An outage, however long, is no fault of the event.
+            await self._postpone(event, str(error))
         except BillingError as error:
             await self._retry_later(event, str(error))
         except Exception as error:  # noqa: BLE001 - one bad event must not stop the others
@@ -106,7 +112,10 @@ class InboxWorker:
             _log.error("event_dead", inbox_id=event.id, type=event.type, error=error)
             await self._settle(event, "dead", error)
             return
-        wait_s = min(_FIRST_WAIT_S * 2 ** (event.attempts - 1), _LONGEST_WAIT_S)
+        await self._postpone(event, error)
+
+    async def _postpone(self, event: Claimed, error: str) -> None:
+        wait_s = min(_FIRST_WAIT_S * 2 ** min(event.attempts - 1, _MOST_DOUBLINGS), _LONGEST_WAIT_S)
         due_at = self._clock() + timedelta(seconds=wait_s)
         async with self._database.transaction() as connection:
             await postpone_event(connection, event.id, due_at, error)

@@ -54,6 +54,7 @@ class MemoryFacts:
         self.truth: dict[str, Snapshot] = {}
         self.cached_age_s = 0.0
         self.down: str | None = None
+        self.truth_is_down = False
         self.looks = 0
 
     def find(self, client_id: str) -> Snapshot | None:
@@ -72,8 +73,8 @@ class MemoryFacts:
 
     async def read_truth(self, client_id: str) -> Snapshot | Unknown:
         self.looks += 1
-        if self.down is not None:
-            return Unknown(self.down)
+        if self.down is not None or self.truth_is_down:
+            return Unknown(self.down or "the database is down")
         found = self.truth.get(client_id) or Snapshot(client_id, 0, datetime.now(UTC))
         self.cached[client_id] = found
         self.cached_age_s = 0.0

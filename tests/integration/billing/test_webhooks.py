@@ -129,7 +129,7 @@ async def test_event_that_never_succeeds_becomes_a_dead_letter(
 ) -> None:
     session_id = await shop.open_checkout()
     await post(http, event(1, object_id=session_id))
-    shop.provider.is_down = True
+    shop.provider.is_garbled = True
 
     for _ in range(3):
         await worker.process_one()
@@ -137,6 +137,22 @@ async def test_event_that_never_succeeds_becomes_a_dead_letter(
 
     assert await states(shop) == ["dead"]
     assert not await worker.process_one()
+
+
+async def test_outage_of_days_kills_no_event(shop: Shop, http: Http, worker: InboxWorker) -> None:
+    session_id = await shop.open_checkout()
+    shop.provider.pay(session_id)
+    await post(http, event(1, object_id=session_id))
+    shop.provider.is_down = True
+
+    for _ in range(40):
+        await worker.process_one()
+        shop.clock.move(hours=2)
+    shop.provider.is_down = False
+    await worker.process_one()
+
+    assert await states(shop) == ["done"]
+    assert await shop.outcome("notes") is not Outcome.UNAVAILABLE
 
 
 async def test_event_of_a_worker_that_died_is_claimed_again_after_its_lease(

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
 from billing.entitlements.redis_store import RedisStore
+from billing.errors import UnavailableError
 from billing.storage.pool import Database
 from policies.model import Snapshot, Unknown
 from tests.integration.entitlements.conftest import Writer
@@ -107,6 +108,40 @@ async def test_second_process_is_served_by_valkey(
     second = await make_reader(database, clock, shared).read(writer.client_id)
 
     assert second == first
+
+
+async def test_what_valkey_holds_from_before_a_gap_is_not_believed(
+    database: Database, writer: Writer, clock: FakeClock, redis: Redis
+) -> None:
+    shared = RedisStore(redis, 60, lambda: 0.0)
+    await make_reader(database, clock, shared).read(writer.client_id)
+    reader = make_reader(database, clock, shared)
+    # Changed while nobody listened: neither this process nor Valkey was told.
+    await writer.grant("notes")
+    clock.move(seconds=1)
+
+    reader.forget_freshness()
+
+    assert apps_of(await reader.read(writer.client_id)) == {"notes"}
+
+
+async def test_snapshot_from_valkey_is_as_old_as_it_was_read(
+    database: Database, writer: Writer, clock: FakeClock, redis: Redis
+) -> None:
+    shared = RedisStore(redis, 60, lambda: 0.0)
+    await make_reader(database, clock, shared).read(writer.client_id)
+    clock.move(seconds=50)
+    reader = make_reader(database, clock, shared)
+
+    await reader.read(writer.client_id)
+
+    assert reader.age_s(writer.client_id) == 50
+
+
+async def test_database_that_only_reads_is_unavailable_and_no_crash(database: Database) -> None:
+    with pytest.raises(UnavailableError, match="read-only"):
+        async with database.connection() as connection, connection.transaction(readonly=True):
+            await connection.execute("select nextval('observations')")
 
 
 class CountingStore(NoSharedStore):

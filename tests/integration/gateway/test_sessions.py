@@ -7,7 +7,8 @@ import pytest
 
 from billing.errors import UnavailableError
 from billing.storage.pool import Database
-from gateway.sessions import ClientDirectory, SessionStore
+from billing.storage.sessions import use_ticket
+from gateway.sessions import ClientDirectory, SessionStore, _hash
 from proxy.ports import SessionsUnavailableError
 from tests.support.clock import FakeClock, Seconds
 
@@ -166,6 +167,40 @@ async def test_ticket_of_an_ended_session_is_refused(store: SessionStore) -> Non
     await store.sign_out(token)
 
     assert await store.enter(ticket, host=APP, fingerprint=BROWSER) is None
+
+
+async def test_session_that_is_carried_while_its_owner_signs_out_ends_too(
+    store: SessionStore, database: Database, clock: FakeClock
+) -> None:
+    token = await store.sign_in("demo:ann")
+    ticket = await store.issue_ticket(token, host=APP, target="/", fingerprint=BROWSER)
+    carried = "carried-just-now"
+    async with database.transaction() as connection:
+        await use_ticket(
+            connection,
+            _hash(ticket),
+            _hash(carried),
+            host=APP,
+            browser=BROWSER,
+            now=clock(),
+        )
+        signing_out = asyncio.create_task(store.sign_out(token))
+        # The sign-out waits for this transaction.
+        await wait_for_a_waiter(database)
+    await signing_out
+
+    assert await store.find_client(carried, APP) is None
+
+
+async def wait_for_a_waiter(database: Database) -> None:
+    """Wait until somebody waits for a lock."""
+    async with asyncio.timeout(10), database.connection() as connection:
+        query = (
+            "select count(*) from pg_stat_activity"
+            " where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        while not await connection.fetchval(query):  # noqa: ASYNC110 - Postgres sets no Event
+            await asyncio.sleep(0.01)
 
 
 async def test_other_process_forgets_an_ended_session_when_it_is_told(

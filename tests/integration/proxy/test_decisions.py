@@ -406,3 +406,48 @@ async def test_token_of_bytes_that_are_no_text_is_refused(gate: Running) -> None
 
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"bad_credential" in answer
+
+
+async def test_refusal_on_an_old_snapshot_is_not_spoken_while_the_truth_cannot_be_read(
+    gate: Running,
+) -> None:
+    gate.facts.cached[CLIENT] = make_snapshot(version=1)
+    gate.facts.cached_age_s = 2.1
+    gate.facts.truth_is_down = True
+
+    status, _, _ = await gate.ask("/", signed_in=True)
+
+    assert status == 503
+
+
+async def test_token_of_ours_stays_at_the_gate_during_an_outage_too(gate: Running) -> None:
+    gate.sessions.is_down = True
+
+    status, _, _ = await gate.ask("/public/", headers=bearer())
+
+    assert status == 200
+    assert "Authorization" not in gate.seen[0].headers
+
+
+async def test_own_answer_names_its_request(gate: Running) -> None:
+    _, fields, _ = await gate.ask("/account", host="checkout.localhost")
+
+    assert fields["X-Request-Id"]
+
+
+async def test_probe_may_use_an_address_of_ipv6(gate: Running) -> None:
+    status, _, _ = await gate.ask("/healthz", host="[::1]:8080")
+
+    assert status == 200
+
+
+async def test_raw_backslash_in_a_query_is_no_way_out_and_no_error(gate: Running) -> None:
+    answer = await gate.say(
+        b"GET /?q=\\evil HTTP/1.1\r\nHost: notes.localhost\r\nAccept: text/html\r\n"
+        b"Connection: close\r\n\r\n"
+    )
+
+    (location,) = [
+        line.split(b" ", 1)[1] for line in answer.split(b"\r\n") if line.startswith(b"Location:")
+    ]
+    assert target_of(gate, location.decode()).target == "/?q=%5Cevil"

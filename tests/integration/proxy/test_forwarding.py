@@ -346,3 +346,42 @@ async def test_early_answer_closes_the_connection_with_the_unread_upload(tmp_pat
     assert line.startswith(b"HTTP/1.1 413 ")
     assert b"Connection: close" in rest
     assert b"HTTP/1.1" not in rest
+
+
+async def test_request_with_a_body_is_no_websocket_handshake(gate: Running) -> None:
+    answer = await gate.say(
+        b"POST /public/ HTTP/1.1\r\nHost: notes.localhost\r\nConnection: Upgrade, close\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 2\r\n\r\nhi"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [seen.method for seen in gate.seen] == ["POST"]
+
+
+async def test_slow_uploads_to_our_own_pages_keep_nobody_else_out(gate: Running) -> None:
+    # More than there are connections to the control application.
+    slow = [await asyncio.open_connection("127.0.0.1", gate.port) for _ in range(20)]
+    for _, writer in slow:
+        writer.write(
+            b"POST /sign-in HTTP/1.1\r\nHost: checkout.localhost\r\nContent-Length: 9\r\n\r\nn"
+        )
+        await writer.drain()
+
+    async with asyncio.timeout(5):
+        status, _, _ = await gate.ask("/healthz", host="checkout.localhost")
+
+    for _, writer in slow:
+        writer.transport.abort()
+    assert status == 200
+
+
+async def test_upload_to_our_own_pages_that_is_too_large_is_413(gate: Running) -> None:
+    raw = b"POST /x HTTP/1.1\r\nHost: checkout.localhost\r\nContent-Length: 9999999\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(raw)
+
+    line = await reader.readline()
+    writer.close()
+
+    assert line.startswith(b"HTTP/1.1 413 ")

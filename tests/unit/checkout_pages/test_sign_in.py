@@ -226,3 +226,12 @@ async def test_outside_the_demo_the_account_shows_no_token(serious: Pages) -> No
 
     assert answer.status == 200
     assert "Bearer" not in answer.body
+
+
+async def test_signing_in_as_somebody_else_ends_the_session_before(pages: Pages) -> None:
+    before = await pages.sign_in("ann")
+
+    answer = await pages.post("/sign-in", {"name": "bea"}, session=before)
+
+    assert answer.status == 303
+    assert await pages.visitors.find(before) is None

@@ -48,6 +48,7 @@ def strip(*pairs: tuple[str, str], hide_authorization: bool = False) -> dict[str
         "X_Real_IP",
         "X-Request-Id",
         "X-Original-URL",
+        "X_Rewrite_URL",
         "Proxy",
         "Connection",
         "Keep-Alive",

@@ -53,4 +53,5 @@ def test_navigation(method: str, headers: CIMultiDictProxy[str], expected: bool)
     ],
 )
 def test_upgrade(headers: CIMultiDictProxy[str], expected: bool) -> None:
-    assert is_upgrade(headers) is expected
+    assert is_upgrade("GET", headers) is expected
+    assert not is_upgrade("POST", headers)
