@@ -14,6 +14,7 @@ from billing.model import (
     Hosted,
     Plan,
     Returned,
+    Settling,
     Source,
     Subscription,
 )
@@ -73,7 +74,7 @@ class Checkout:
 
     async def begin(
         self, client_id: str, plan_id: str, *, return_host: str, return_to: str
-    ) -> Hosted | AlreadyHeld:
+    ) -> Hosted | AlreadyHeld | Settling:
         """Open the plan's hosted checkout, or find the one that is open already.
 
         Raises:
@@ -90,6 +91,8 @@ class Checkout:
         checkout = await self._provider.fetch_checkout(intent.psp_session_id)
         if checkout.state is CheckoutState.OPEN and checkout.url is not None:
             return Hosted(checkout.url)
+        if checkout.state is CheckoutState.SETTLING:
+            return Settling(plan)
         cause = Cause(Source.RETURN, f"client:{client_id}")
         await self._applier.apply_checkout(intent.psp_session_id, cause)
         if checkout.state is not CheckoutState.EXPIRED:

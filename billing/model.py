@@ -209,6 +209,13 @@ class AlreadyHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """The client has ordered this plan, and the money is on its way."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """What came of a visit to the provider, and the page first asked for.
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from billing.errors import ProviderRefusedError, UnknownPlanError
-from billing.model import AlreadyHeld, CheckoutState, Returned
+from billing.model import CheckoutState, Hosted, Returned, Settling
 from checkout_pages.ports import Shop
 from checkout_pages.render import render, render_message
 from checkout_pages.visit import Desk, see, sign_in_path
@@ -70,8 +70,16 @@ class CheckoutPages:
                 "This plan cannot be bought just now. Nothing was charged.",
                 HTTPStatus.BAD_GATEWAY,
             )
-        if not isinstance(begun, AlreadyHeld):
+        if isinstance(begun, Hosted):
             return see(begun.url)
+        if isinstance(begun, Settling):
+            return render_message(
+                request,
+                "Your payment is on its way",
+                f"You have ordered {begun.plan.name}, and the bank has not answered yet. Nothing is"
+                " charged twice; your apps open when the payment arrives.",
+                links=(("", "/account", "Your account"),),
+            )
         page = self._desk.page_url(target.host, target.target)
         return render_message(
             request,

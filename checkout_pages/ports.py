@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from billing.model import AlreadyHeld, Hosted, Plan, Returned, Subscription
+from billing.model import AlreadyHeld, Hosted, Plan, Returned, Settling, Subscription
 
 Clock = Callable[[], datetime]
 """Returns the present instant, aware and in UTC."""
@@ -20,7 +20,7 @@ class Shop(Protocol):
 
     async def begin(
         self, client_id: str, plan_id: str, *, return_host: str, return_to: str
-    ) -> Hosted | AlreadyHeld:
+    ) -> Hosted | AlreadyHeld | Settling:
         """Open the plan's hosted checkout, or find the one that is open already.
 
         Raises:

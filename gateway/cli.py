@@ -36,7 +36,9 @@ _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 @app.command()
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = ROOT / ".tollway",
+    data: Annotated[str, typer.Option(metavar="DIR", help="Where everything is kept.")] = str(
+        ROOT / ".tollway"
+    ),
     config: ConfigOption = _SHIPPED_CONFIG,
 ) -> None:
     """Start everything on this machine: databases, ten sample apps, a payment sandbox."""
@@ -46,7 +48,10 @@ def up(
     console = Console()
     # A narrower table would cut off URLs, which nobody could open then.
     console.width = max(console.width, _TABLE_CHARS)
-    options = UpOptions(config=config, data=data, port=port)
+    if not data:
+        # An unset variable would otherwise fill the folder where one stands.
+        _fail("tollway: --data is empty; name a folder")
+    options = UpOptions(config=config, data=Path(data), port=port)
     _run(run_up(options, console))
 
 

@@ -12,6 +12,7 @@ secrecy       secrets that stand in clear, and what no message may show
 translate     the schema's objections in plain words, at their place
 parts         what of a faulty file can be checked all the same
 checks        what must fit together across sections
+route_paths   the paths that a route can have
 routes        what the routes of one app have to be
 faults        a fault: place, line, caret, what to do
 """

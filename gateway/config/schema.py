@@ -20,6 +20,7 @@ from gateway.config.values import (
     Network,
     Origin,
     RedisURL,
+    RoutePath,
     Seconds,
     Secret,
     Sentence,
@@ -202,7 +203,7 @@ class PlanConfig(Section):
 class RouteConfig(Section):
     """A part of an app, and what it asks of a client."""
 
-    path: Text = Field(description="ending in / it is a prefix, otherwise exact")
+    path: RoutePath = Field(description="ending in / it is a prefix, otherwise exact")
     access: Annotated[Literal["public", "signed_in", "entitled"], Word] = Field(
         description="what is asked: public, signed_in or entitled"
     )

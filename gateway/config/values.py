@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, Strict
 
+from gateway.config.route_paths import check_route_path
 from gateway.config.scalars import Substituted, resolve
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -32,6 +33,12 @@ def _resolved(value: Any) -> Any:  # any YAML value, before its type is known
 
 def _text(value: Any) -> Any:  # as above
     return str(value) if isinstance(value, Substituted) else value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("holds a control character")
+    return value
 
 
 def _host(value: str) -> str:
@@ -128,8 +135,11 @@ ShortSeconds = Annotated[float, Strict(), Field(gt=0, le=60), BeforeValidator(_r
 YesOrNo = Annotated[bool, Strict(), BeforeValidator(_resolved)]
 Word = BeforeValidator(_text)
 """Put on a Literal, which would not know a word that came from the environment."""
-Text = Annotated[str, Word, Field(min_length=1, max_length=500)]
-Sentence = Annotated[str, Word, Field(max_length=1000)]
+Text = Annotated[str, Word, Field(min_length=1, max_length=500), AfterValidator(_printable)]
+Sentence = Annotated[str, Word, Field(max_length=1000), AfterValidator(_printable)]
+RoutePath = Annotated[
+    str, Word, Field(min_length=1, max_length=500), AfterValidator(check_route_path)
+]
 Host = Annotated[str, Word, AfterValidator(_host)]
 Address = Annotated[str, Word, AfterValidator(_address)]
 Origin = Annotated[str, Word, AfterValidator(_origin)]

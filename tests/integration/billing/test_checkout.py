@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from billing.errors import UnavailableError, UnknownPlanError
-from billing.model import AlreadyHeld, CheckoutState, Hosted
+from billing.model import AlreadyHeld, CheckoutState, Hosted, Settling
 from policies.decision import Outcome
 from tests.integration.billing.conftest import Shop
 
@@ -186,3 +186,17 @@ async def test_checkout_that_was_given_up_and_then_paid_is_granted(shop: Shop) -
     assert expired is not None
     assert expired.state is CheckoutState.EXPIRED
     assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_checkout_whose_money_is_on_its_way_is_not_opened_again(shop: Shop) -> None:
+    session_id = await shop.open_checkout()
+    shop.provider.checkouts[session_id] = replace(
+        shop.provider.checkouts[session_id], state=CheckoutState.SETTLING, url=None
+    )
+
+    begun = await shop.checkout.begin(
+        shop.client_id, "reader", return_host="notes.localhost", return_to="/"
+    )
+
+    assert isinstance(begun, Settling)
+    assert await shop.outcome() is Outcome.PAY
