@@ -19,6 +19,9 @@ from gateway.wiring import Extras, Gateway, open_gateway
 
 _log = structlog.get_logger("gateway")
 
+LOCALHOST = ("127.0.0.1", "::1")
+"""Both loopbacks: browsers ask either first for names under `.localhost`."""
+
 _PURGE_EVERY_S = 600.0
 
 # How often a free port is looked for that is free on every address.

@@ -10,12 +10,10 @@ from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import UnsafeInstallationError, check_installation
-from gateway.lifecycle import bind, run_gateway, run_worker
+from gateway.lifecycle import LOCALHOST, bind, run_gateway, run_worker
 from gateway.observability import log_to_stdout
 from gateway.stores import open_database
 from gateway.wiring import Extras
-
-_LOCALHOST = ("127.0.0.1", "::1")
 
 
 async def serve(file: Path) -> None:
@@ -51,7 +49,7 @@ async def migrate_only(file: Path) -> None:
 def listen_addresses(config: Config) -> tuple[str, ...]:
     """Return the addresses to bind; `localhost` is both loopbacks."""
     address = config.listen.address
-    return _LOCALHOST if address == "localhost" else (address,)
+    return LOCALHOST if address == "localhost" else (address,)
 
 
 def _start(file: Path) -> Config:

@@ -32,7 +32,7 @@ from gateway.embedded.processes import GuardedProcess
 from gateway.embedded.sockets import SocketFolder
 from gateway.embedded.valkey import EmbeddedValkey
 from gateway.errors import StartError
-from gateway.lifecycle import bind, run_gateway
+from gateway.lifecycle import LOCALHOST, bind, run_gateway
 from gateway.observability import log_to_file
 from gateway.translate import issuers_of, public_origin
 from gateway.wiring import Extras
@@ -42,7 +42,6 @@ _T = TypeVar("_T")
 # Ctrl-C promises an empty machine within five seconds; open streams get one of them.
 _DRAIN_S = 1.0
 _TOKEN_TTL = timedelta(days=30)
-_LOCALHOST = ("127.0.0.1", "::1")
 _CONTROL = "control.sock"
 
 
@@ -110,7 +109,7 @@ async def up(options: UpOptions, console: Console) -> None:
         environment = {**os.environ, **placeholders(), **secrets.as_environment()}
         # Read once before anything starts, so that a fault costs nobody a start.
         draft = load_config(options.config, environment)
-        sockets = bind(_LOCALHOST, options.port)
+        sockets = bind(LOCALHOST, options.port)
         port = sockets[0].getsockname()[1]
         environment["PORT"] = str(port)
         console.print("[bold]Tollway[/] is starting")

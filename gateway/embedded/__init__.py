@@ -7,6 +7,7 @@ privileges   how a server that refuses root is started by root
 sockets      a private folder whose socket path fits into the kernel's 107 bytes
 orphans      servers of a previous run that still live on our data
 cluster      makes a Postgres data folder, whole or not at all
+server       what both servers are: a process of ours, its socket, its end
 postgres     the Postgres server: starts in well under a second, gives a URL
 valkey       the Valkey server: the same shape
 owner        the data folder and the lock that lets only one of us in

@@ -17,10 +17,11 @@ from gateway.embedded.cluster import (
     make_cluster,
     postgres_env,
 )
-from gateway.embedded.errors import EmbeddedError, disk_full, translated
+from gateway.embedded.errors import EmbeddedError, translated
 from gateway.embedded.orphans import end_orphans
 from gateway.embedded.privileges import Identity, choose_identity, hand_over, reachable_programs
 from gateway.embedded.processes import GuardedProcess
+from gateway.embedded.server import EmbeddedServer
 from gateway.embedded.sockets import SocketFolder
 
 DATABASE: Final = "tollway"
@@ -60,7 +61,7 @@ _FLEETING: Final = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One Postgres server on `data_dir`, with its socket in `run_dir`, which is a child of ours.
 
     The caller holds the lock of the folder around them (`owner.DataDir`). `durable=False`
@@ -68,25 +69,13 @@ class EmbeddedPostgres:
     folder where a new cluster is kept to be copied, which saves half a second each time.
     """
 
+    name = "postgres"
+
     def __init__(
         self, data_dir: Path, run_dir: Path, *, durable: bool = True, template: Path | None = None
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self._run_dir = run_dir.absolute()
-        self._durable = durable
+        super().__init__(data_dir, run_dir, durable=durable)
         self._template = template
-        self._process: GuardedProcess | None = None
-        self._sockets: SocketFolder | None = None
-
-    @property
-    def pid(self) -> int:
-        """The pid of the postmaster; 0 before the start."""
-        return self._process.pid if self._process is not None else 0
-
-    @property
-    def last_lines(self) -> tuple[str, ...]:
-        """The last lines of the server's log."""
-        return self._process.last_lines if self._process is not None else ()
 
     async def start(self) -> str:
         """Start the server, made first if need be, and give the URL of its database.
@@ -111,20 +100,6 @@ class EmbeddedPostgres:
             except BaseException:
                 await asyncio.shield(self.stop())
                 raise
-
-    async def stop(self) -> None:
-        """Stop the server, by force where it does not obey; a repeat changes nothing."""
-        if self._process is not None:
-            await self._process.stop()
-        if self._sockets is not None:
-            self._sockets.remove()
-            self._sockets = None
-
-    async def wait_died(self) -> str:
-        """Wait until the server is gone and tell in one line how it ended."""
-        if self._process is None:
-            return "postgres never started"
-        return await self._process.wait_died()
 
     async def _prepare_data(self, bin_dir: Path, major: int, identity: Identity) -> None:
         await end_orphans(self.data_dir, _PROGRAMS)
@@ -152,7 +127,7 @@ class EmbeddedPostgres:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return await GuardedProcess.start(
             [bin_dir / "postgres", "-D", self.data_dir, *options],
-            name="postgres",
+            name=self.name,
             env=postgres_env(os.environ),
             cwd=Path("/"),
             stop_signals=_STOP_SIGNALS,
@@ -173,10 +148,7 @@ class EmbeddedPostgres:
                     await connection.execute(f"create database {DATABASE}")
                 await connection.close()
         except TimeoutError:
-            words = f": {process.last_lines[-1]}" if process.last_lines else ""
-            raise EmbeddedError(
-                f"postgres on {self.data_dir} was not ready within {_START_TIMEOUT_S:g} s{words}"
-            ) from None
+            raise self._not_ready(process, _START_TIMEOUT_S) from None
         return url
 
     async def _connect(
@@ -189,12 +161,6 @@ class EmbeddedPostgres:
                 if not process.is_running:
                     raise EmbeddedError(await self._explain_death(process)) from None
             await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def _explain_death(self, process: GuardedProcess) -> str:
-        ended = await process.wait_died()
-        if any("No space left on device" in line for line in process.last_lines):
-            return disk_full(self.data_dir)
-        return f"Postgres cannot start on {self.data_dir}: {ended}"
 
 
 def _url(sockets: Path, database: str) -> str:

@@ -7,9 +7,10 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.embedded.binaries import find_valkey
-from gateway.embedded.errors import EmbeddedError, disk_full, translated
+from gateway.embedded.errors import EmbeddedError, translated
 from gateway.embedded.orphans import end_orphans
 from gateway.embedded.processes import GuardedProcess
+from gateway.embedded.server import EmbeddedServer
 from gateway.embedded.sockets import SocketFolder
 
 _SOCKET = "valkey.sock"
@@ -37,29 +38,18 @@ _SETTINGS: Final = {
 _FLEETING: Final = {"appendonly": "no"}
 
 
-class EmbeddedValkey:
+class EmbeddedValkey(EmbeddedServer):
     """One Valkey server on `data_dir`, with its socket in `run_dir`, which is a child of ours.
 
     The caller holds the lock of the folder around them: Valkey itself has none, and two
     servers on one folder would spoil its log. `durable=False` keeps nothing on disk.
     """
 
+    name = "valkey"
+    advice = "; it is only a cache: move that folder away and start again"
+
     def __init__(self, data_dir: Path, run_dir: Path, *, durable: bool = True) -> None:
-        self.data_dir = data_dir.absolute()
-        self._run_dir = run_dir.absolute()
-        self._durable = durable
-        self._process: GuardedProcess | None = None
-        self._sockets: SocketFolder | None = None
-
-    @property
-    def pid(self) -> int:
-        """The pid of the server; 0 before the start."""
-        return self._process.pid if self._process is not None else 0
-
-    @property
-    def last_lines(self) -> tuple[str, ...]:
-        """The last lines of the server's log."""
-        return self._process.last_lines if self._process is not None else ()
+        super().__init__(data_dir, run_dir, durable=durable)
 
     async def start(self) -> str:
         """Start the server and give its URL, for redis-py.
@@ -84,26 +74,12 @@ class EmbeddedValkey:
                 raise
         return f"unix://{quote(str(socket))}"
 
-    async def stop(self) -> None:
-        """Stop the server, by force where it does not obey; a repeat changes nothing."""
-        if self._process is not None:
-            await self._process.stop()
-        if self._sockets is not None:
-            self._sockets.remove()
-            self._sockets = None
-
-    async def wait_died(self) -> str:
-        """Wait until the server is gone and tell in one line how it ended."""
-        if self._process is None:
-            return "valkey never started"
-        return await self._process.wait_died()
-
     async def _launch(self, program: Path, socket: Path) -> GuardedProcess:
         settings = _SETTINGS | ({} if self._durable else _FLEETING) | {"unixsocket": str(socket)}
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         return await GuardedProcess.start(
             [program, *options],
-            name="valkey",
+            name=self.name,
             cwd=self.data_dir,
             stop_signals=(signal.SIGTERM,),
             grace_s=_GRACE_S,
@@ -117,19 +93,7 @@ class EmbeddedValkey:
                         raise EmbeddedError(await self._explain_death(process))
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError:
-            words = f": {process.last_lines[-1]}" if process.last_lines else ""
-            raise EmbeddedError(
-                f"valkey on {self.data_dir} was not ready within {_START_TIMEOUT_S:g} s{words}"
-            ) from None
-
-    async def _explain_death(self, process: GuardedProcess) -> str:
-        ended = await process.wait_died()
-        if any("No space left on device" in line for line in process.last_lines):
-            return disk_full(self.data_dir)
-        return (
-            f"Valkey cannot start on {self.data_dir}: {ended}; "
-            "it is only a cache: move that folder away and start again"
-        )
+            raise self._not_ready(process, _START_TIMEOUT_S) from None
 
 
 def _remove(socket: Path) -> None:
