@@ -317,12 +317,6 @@ async def send_raw(url: str, request: bytes) -> Answer:
     return Answer(int(lines[0].split(" ")[1]), body.decode(), headers)
 
 
-def closed_port_url() -> str:
-    """Return a URL of a port on which nobody listens."""
-    with _listen() as sock:
-        return _url_of(sock)
-
-
 def _listen() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=64)
 

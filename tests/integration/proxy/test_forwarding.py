@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from aiohttp import web
 from proxy.settings import ProxySettings
 from tests.integration.proxy.conftest import create_echo
 from tests.support.gate import Running, run_gate
+from tests.support.ports import refusing_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -227,12 +227,11 @@ async def test_request_of_one_kept_connection_is_decided_by_itself(gate: Running
 
 
 async def test_app_that_is_not_there_is_a_502(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        free_port = taken.getsockname()[1]
     app = web.Application()
-    async with run_gate(tmp_path, app, upstreams=(f"http://127.0.0.1:{free_port}",)) as gate:
-        # Twice, so that either of the two servers has its turn first; the second is there.
-        answers = [await gate.ask("/public/") for _ in range(2)]
+    with refusing_port() as port:
+        async with run_gate(tmp_path, app, upstreams=(f"http://127.0.0.1:{port}",)) as gate:
+            # Twice, so that either of the two servers has its turn first; the second is there.
+            answers = [await gate.ask("/public/") for _ in range(2)]
 
     assert [status for status, _, _ in answers] == [404, 404]
 

@@ -8,9 +8,9 @@ import pytest
 
 from billing.errors import BillingError, NoSuchObjectError, ProviderRefusedError, UnavailableError
 from billing.providers.stripe import Stripe
+from tests.support.ports import refusing_port
 from tests.support.sandbox import (
     Sandbox,
-    closed_port_url,
     make_order,
     run_adapter,
     run_bytes,
@@ -60,9 +60,10 @@ async def test_unknown_object_is_refused(stripe: Stripe, call: Act) -> None:
 
 @_EVERY_CALL
 async def test_closed_port_is_unavailable(call: Act) -> None:
-    async with run_adapter(closed_port_url()) as stripe:
-        with pytest.raises(UnavailableError):
-            await call(stripe)
+    with refusing_port() as port:
+        async with run_adapter(f"http://127.0.0.1:{port}") as stripe:
+            with pytest.raises(UnavailableError):
+                await call(stripe)
 
 
 @_EVERY_CALL
