@@ -167,13 +167,16 @@ def make_routes() -> tuple[Route, ...]:
 @asynccontextmanager
 async def run_gate(
     folder: Path,
-    app: web.Application,
+    app: web.Application | None = None,
     *,
     change: Callable[[ProxySettings], ProxySettings] = lambda settings: settings,
     upstreams: tuple[str, ...] = (),
     header_limit_bytes: int = 8190,
 ) -> AsyncIterator[Running]:
-    """Run the gate before `app`; `upstreams` are tried before the app's own address."""
+    """Run the gate before `app`; `upstreams` are tried before the app's own address.
+
+    Without an app there are only the `upstreams`, such as a `RawApp`.
+    """
     settings = change(replace(SETTINGS))
     running = Running(0, MemoryFacts(), MemorySessions(), FakeClock())
 
@@ -182,15 +185,18 @@ async def run_gate(
         running.seen.append(request)
         return await handler(request)
 
-    app.middlewares.append(note)
-    app_runner, app_url = await _serve(app)
+    app_runner = None
+    if app is not None:
+        app.middlewares.append(note)
+        app_runner, app_url = await _serve(app)
+        upstreams = (*upstreams, app_url)
     control = web.Application()
     control.router.add_route("*", "/{path:.*}", _tell_control)
     control_runner = web.AppRunner(control, access_log=None)
     await control_runner.setup()
     await web.UnixSite(control_runner, folder / "control.sock").start()
 
-    notes = App("notes", "Notes", HOST, (*upstreams, app_url), make_routes())
+    notes = App("notes", "Notes", HOST, upstreams, make_routes())
     table = RouteTable([notes])
     upstream = upstream_of(notes, settings)
     own = control_upstream(str(folder / "control.sock"), settings)
@@ -212,7 +218,8 @@ async def run_gate(
         await upstream.close()
         await own.close()
         await control_runner.cleanup()
-        await app_runner.cleanup()
+        if app_runner is not None:
+            await app_runner.cleanup()
 
 
 def _server_of(
