@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 @dataclass

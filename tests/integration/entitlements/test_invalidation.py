@@ -12,7 +12,7 @@ from billing.storage.grants import CHANNEL
 from billing.storage.pool import Database
 from tests.integration.entitlements.conftest import Writer
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 class Heard:
