@@ -1,0 +1,98 @@
+"""Cuts a visitor's bytes into requests: heads, and the bodies behind them."""
+
+from dataclasses import dataclass
+
+from proxy.wire.chunks import ChunkReader, Fields
+from proxy.wire.framing import CHUNKED
+from proxy.wire.head import (
+    END,
+    HeadError,
+    HeadTooLargeError,
+    RequestHead,
+    looks_like_request,
+    read_request,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """What a request's head may be, in bytes; `count` is of fields."""
+
+    head: int
+    url: int
+    field: int
+    count: int
+
+
+class RequestReader:
+    """Holds what has come and was not taken yet."""
+
+    __slots__ = ("_buffer", "_chunks", "_left", "_limits")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._buffer = b""
+        self._left = 0  # bytes of a body of known length that are still to come
+        self._chunks: ChunkReader | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait to be taken."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in."""
+        self._buffer = self._buffer + data if self._buffer else data
+
+    def take_rest(self) -> bytes:
+        """Return everything that waits."""
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def take_head(self) -> RequestHead | None:
+        """Return the next request's head, or None while it is incomplete.
+
+        Raises:
+            HeadError: it is none, or breaks a limit.
+        """
+        limits = self._limits
+        # An empty line before a request is read over (RFC 9112 section 2.2).
+        buffer = self._buffer.removeprefix(b"\r\n")
+        end = buffer.find(END) + len(END)
+        if end < len(END):
+            if len(buffer) > limits.head:
+                raise HeadTooLargeError("head too long")
+            if buffer not in {b"", b"\r"} and not looks_like_request(buffer):
+                raise HeadError("this is not HTTP/1.1, or breaks its grammar")
+            return None
+        self._buffer = buffer[end:]
+        head = read_request(
+            buffer[:end],
+            head_limit=limits.head,
+            url_limit=limits.url,
+            field_limit=limits.field,
+            count_limit=limits.count,
+        )
+        self._chunks = ChunkReader() if head.framing == CHUNKED else None
+        self._left = max(head.framing, 0)
+        return head
+
+    def take_body(self) -> tuple[list[bytes], bool]:
+        """Return what has come of the body, and whether that is its end.
+
+        Raises:
+            ChunkError: it breaks the grammar of chunks.
+        """
+        data = self.take_rest()
+        if self._chunks is not None:
+            pieces, self._buffer = self._chunks.feed(data)
+            return pieces, self._chunks.is_done
+        if len(data) > self._left:
+            data, self._buffer = data[: self._left], data[self._left :]
+        self._left -= len(data)
+        return [data], not self._left
+
+    @property
+    def trailers(self) -> Fields:
+        """The trailer fields of the body, once it is whole."""
+        return () if self._chunks is None else self._chunks.trailers
