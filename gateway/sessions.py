@@ -58,6 +58,15 @@ class SessionStore:
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
 
+    def recall(self, token: str, host: str) -> str | None:
+        """Return the client of a session remembered as live; see `proxy.ports.Sessions`."""
+        if len(token) > _MAX_TOKEN_CHARS:
+            return None
+        kept = self._recall(_hash(token))
+        if kept is None or kept.host != host or kept.expires_at <= self._wall():
+            return None
+        return kept.client_id
+
     async def find_client(self, token: str, host: str) -> str | None:
         """Return the client of a live session; see `proxy.ports.Sessions`."""
         try:
@@ -141,10 +150,18 @@ class SessionStore:
         holds = found is not None and found.host == host and found.expires_at > self._wall()
         return found if holds else None
 
+    def _recall(self, token_hash: bytes) -> LiveSession | None:
+        try:
+            kept = self._kept[token_hash]
+        except KeyError:
+            return None
+        return kept.session if self._monotonic() - kept.read_s < _FRESH_S else None
+
     async def _look_up(self, token_hash: bytes) -> LiveSession | None:
+        fresh = self._recall(token_hash)
+        if fresh is not None:
+            return fresh
         kept = self._kept.get(token_hash)
-        if kept is not None and self._monotonic() - kept.read_s < _FRESH_S:
-            return kept.session
         if token_hash in self._absent:
             return None
         try:
@@ -170,9 +187,16 @@ class ClientDirectory:
         self._database = database
         self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
 
+    def recall(self, external_id: str) -> str | None:
+        """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
+        try:
+            return str(self._ids[external_id])
+        except KeyError:
+            return None
+
     async def get_client(self, external_id: str) -> str:
         """Return the client's id; see `proxy.ports.Clients`."""
-        known: str | None = self._ids.get(external_id)
+        known = self.recall(external_id)
         if known is None:
             try:
                 async with self._database.connection() as connection:

@@ -36,12 +36,17 @@ from gateway.translate import (
     proxy_settings_of,
     slack_of,
 )
+from proxy.access_log import AccessLog
+from proxy.deadlines import Deadlines
 from proxy.gate import Gate
 from proxy.identity import Identifier
 from proxy.routing import RouteTable
 from proxy.server import ProxyServer
 from proxy.tokens import TokenVerifier
-from proxy.upstream import control_upstream, upstream_of
+from proxy.upstreams.upstream import control_upstream, upstream_of
+
+# How often time-outs of connections are looked at, in seconds.
+_SWEEP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +172,13 @@ def _create_server(
     settings = proxy_settings_of(config)
     apps = apps_of(config)
     table = RouteTable(apps)
-    upstreams = {app.id: upstream_of(app, settings) for app in apps}
-    control = control_upstream(str(socket_path), settings)
+    deadlines = Deadlines(_SWEEP_S)
+    deadlines.start()
+    stack.callback(deadlines.stop)
+    upstreams = {app.id: upstream_of(app, settings, deadlines) for app in apps}
+    control = control_upstream(str(socket_path), settings, deadlines)
     for upstream in (*upstreams.values(), control):
-        stack.push_async_callback(upstream.close)
+        stack.callback(upstream.close)
     identifier = Identifier(
         stores.sessions,
         ClientDirectory(stores.database),
@@ -186,12 +194,9 @@ def _create_server(
         control,
         clock=extras.clock,
         wall=wall,
+        log=AccessLog(),
     )
-    return ProxyServer(
-        gate,
-        header_limit_bytes=config.proxy.header_limit_bytes,
-        drain_s=config.proxy.drain_s,
-    )
+    return ProxyServer(gate, settings, deadlines, drain_s=config.proxy.drain_s)
 
 
 def _create_listener(config: Config, stores: Stores, worker: InboxWorker) -> Listener:

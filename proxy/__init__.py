@@ -1,8 +1,11 @@
 """The way of a request: from a visitor's bytes to an app's, or to a refusal.
 
-`server` listens, `canonical` reads the request once, `gate` is the page that shows
-the whole flow: route (`routing`), client address (`client_ip`), identity (`identity`,
-`tokens`), facts (through `ports`), decision (`policies`), and then `upstream` or
-`websocket`, or an answer of our own (`responses`: `problems` for
-programs, `page` for people). `headers` holds what is stripped and what is set.
+`server` listens, and each connection of a visitor is a `downstream`, which cuts its bytes
+into requests. Each request is an `exchange`. `canonical` reads it once, and `gate` is the
+page that shows the whole flow: route (`routing`), client address (`client_ip`), identity
+(`identity`, `tokens`, `cookies`), facts (through `ports`), decision (`policies`). Then it
+goes on an `errand` to an app (`outgoing` makes its head, `upload` takes its body along), and
+`relay` brings the answer back, or what `responses` makes (`problems` for programs, `page` for
+people). A WebSocket becomes a `tunnel`. `deadlines` ends what waits for too long, and
+`access_log` tells of every request. `wire` is HTTP as bytes, `upstreams` the apps' side.
 """

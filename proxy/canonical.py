@@ -16,6 +16,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")
 _HOST = re.compile(r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)\.?(?::([0-9]{1,5}))?")
 # An address in brackets; no app has one, and a probe may.
 _IPV6 = re.compile(r"(\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_PORT = re.compile(r":[0-9]+\Z")
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,=:@/%]*")
 # Browsers send these raw in a query (WHATWG URL, query percent-encode set); RFC 3986
 # would have them encoded. Nothing is ever matched on a query.
@@ -30,7 +31,8 @@ _AMBIGUOUS = re.compile(r"%(2f|5c|00|252f|255c|252e|2500)", re.IGNORECASE)
 class CanonicalRequest:
     """`path` is what is forwarded; `text` is the same path decoded, which routes match.
 
-    `query` is None when there is no `?`. `host` has no port and no trailing dot.
+    `query` is None when there is no `?`. `host` has no port and no trailing dot; `port` is
+    what the visitor wrote behind it, such as `:8080`, or empty.
     """
 
     method: str
@@ -38,6 +40,12 @@ class CanonicalRequest:
     path: str
     text: str
     query: str | None
+    port: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Return the host with its port, as apps see it."""
+        return f"{self.host}{self.port}"
 
     @property
     def target(self) -> str:
@@ -63,6 +71,7 @@ def parse_request(
     host = parse_host(hosts[0])
     if host is None:
         return Rejected("bad Host")
+    port = _PORT.search(hosts[0])
     if len(target) > url_limit_bytes:
         return Rejected("target too long")
     origin_form = _to_origin_form(target, host)
@@ -75,7 +84,9 @@ def parse_request(
     if isinstance(path, Rejected):
         return path
     text = unquote_to_bytes(path).decode()
-    return CanonicalRequest(method, host, path, text, query if mark else None)
+    return CanonicalRequest(
+        method, host, path, text, query if mark else None, port[0] if port else ""
+    )
 
 
 def parse_host(value: str) -> str | None:

@@ -1,61 +1,41 @@
-"""The gate: every request's way, from bytes to an app or to a refusal, on one page.
+"""The gate: every request's way, from a head to an app or to a refusal, on one page.
 
 canonical request, route, client address, identity, facts, decision, act. The line that
-forwards is reachable only with a Decision that allows.
+forwards is reachable only with a Decision that allows. While identity and facts are in
+memory nothing is awaited (the fast lane); what has to be asked for is awaited in a task of
+the exchange's own, which comes back to the same steps.
 """
 
-import secrets
-import time
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-
-import structlog
-from aiohttp import HttpVersion11, web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from policies.decision import Decision, Outcome, Reason
 from policies.engine import decide
 from policies.identity import Anonymous, Client
 from policies.model import Snapshot, Unknown
-from policies.requirement import Access, Requirement
+from policies.requirement import Access
 from proxy import problems
-from proxy.bodies import BodyTooLargeError, read_whole
-from proxy.canonical import CanonicalRequest, Rejected, parse_request
-from proxy.client_ip import client_address
-from proxy.headers import entitlement_fields, forwarded_fields, strip_request
+from proxy.access_log import AccessLog
+from proxy.answer import Answer, render
+from proxy.canonical import CanonicalRequest, Rejected, parse_origin, parse_request
+from proxy.exchange import Exchange, new_id
 from proxy.identity import Identified, Identifier, has_bearer
-from proxy.navigation import is_upgrade
+from proxy.outgoing import Dresser
 from proxy.ports import Clock, Facts, SessionsUnavailableError
+from proxy.problems import Problem
 from proxy.responses import Asked, Responder
-from proxy.routing import RouteTable
-from proxy.settings import RESERVED_PREFIX, App, ProxySettings
-from proxy.upstream import Outgoing, Upstream, UpstreamError, UpstreamTimeoutError
-from proxy.websocket import forward_websocket, is_foreign_websocket
-
-_log = structlog.get_logger("proxy")
+from proxy.routing import Matched, RouteTable
+from proxy.settings import RESERVED_PREFIX, ProxySettings
+from proxy.upstreams.upstream import Upstream
 
 # Asked by probes that know our address and not our name.
 _PROBES = frozenset({"/healthz", "/readyz", "/version"})
-
-
-@dataclass(slots=True)
-class Trace:
-    """What the one log line of a request tells; filled in as the request goes its way."""
-
-    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
-    started_s: float = field(default_factory=time.perf_counter)
-    facts: dict[str, str | None] = field(default_factory=dict)
-
-    def tell(self, method: str, status: int) -> None:
-        """Write the line. Neither address nor query nor credential is in it."""
-        ms = round((time.perf_counter() - self.started_s) * 1000, 2)
-        _log.info(
-            "request", request_id=self.request_id, method=method, status=status, ms=ms, **self.facts
-        )
+# A form of a page is there at once, and a webhook within seconds.
+_OWN_BODY_S = 15.0
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
 class Gate:
-    """Handles requests; everything it needs is given to it."""
+    """Decides on requests; everything it needs is given to it."""
 
     def __init__(
         self,
@@ -68,6 +48,7 @@ class Gate:
         *,
         clock: Clock,
         wall: Clock,
+        log: AccessLog,
     ) -> None:
         self._settings = settings
         self._table = table
@@ -76,68 +57,143 @@ class Gate:
         self._upstreams = upstreams
         self._control = control
         self._clock = clock
+        self._log = log
         self._respond = Responder(settings, table, wall)
-        # What apps make absolute links of.
-        port = urlsplit(settings.public_url).port
-        self._port = "" if port is None else f":{port}"
-        self._own_cookies = frozenset({settings.session_cookie, settings.flow_cookie})
+        self._dress = Dresser(settings)
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, and write its line in the log."""
-        trace = Trace()
-        status = 499  # The visitor left before there was an answer (nginx's number).
-        try:
-            answer = await self._answer(request, trace)
-        except ConnectionError:
-            raise
-        except Exception:
-            status = 500
-            raise
-        else:
-            status = answer.status
-            return answer
-        finally:
-            trace.tell(request.method, status)
-
-    async def _answer(self, request: web.BaseRequest, trace: Trace) -> web.StreamResponse:
-        asked = Asked(trace.request_id, request.headers)
+    def begin(self, exchange: Exchange) -> None:
+        """Take a request on, whose head was read."""
+        head = exchange.head
         canonical = parse_request(
-            request.method,
-            request.raw_path,
-            request.headers.getall("Host", ()),
+            head.method,
+            head.target,
+            head.headers.getall("Host", ()),
             self._settings.url_limit_bytes,
         )
         if isinstance(canonical, Rejected):
-            answer = self._respond.problem(asked, problems.BAD_REQUEST, canonical.why)
             # Where one part was ambiguous, what follows on the connection may be too.
-            answer.force_close()
-            return answer
-        asked = Asked(trace.request_id, request.headers, canonical)
-        trace.facts |= {"host": canonical.host, "path": canonical.path}
+            exchange.refuse(problems.BAD_REQUEST, canonical.why, closes=True)
+            return
+        exchange.canonical = canonical
+        if head.expects is not None and head.expects.lower() != b"100-continue":
+            exchange.refuse(problems.EXPECTATION_FAILED)
+            return
         if self._is_own(canonical):
-            return await self._forward_own(request, asked, canonical)
+            self._forward_own(exchange, canonical)
+            return
         matched = self._table.match(canonical)
         if matched is None:
-            return self._respond.problem(asked, problems.NOT_FOUND)
-        requirement = matched.route.requirement
-        identified, decision = await self._decide(request, canonical, requirement)
-        decision_id = secrets.token_hex(8)
-        trace.facts |= {
-            "app": matched.app.id,
-            "outcome": decision.outcome.value,
-            "reason": decision.reason.value,
-            "decision_id": decision_id,
-            "client": decision.client_id,
-        }
+            exchange.refuse(problems.NOT_FOUND)
+            return
+        identified = self._identifier.recall(head.headers, canonical.host)
+        if identified is None:
+            exchange.wait_for(self._identify(exchange, canonical, matched))
+        else:
+            self._look_up(exchange, canonical, matched, identified)
+
+    async def _identify(
+        self, exchange: Exchange, canonical: CanonicalRequest, matched: Matched
+    ) -> None:
+        headers = exchange.head.headers
+        try:
+            identified = await self._identifier.identify(headers, canonical.host)
+        except SessionsUnavailableError as error:
+            # A bearer token that led to the store was ours.
+            identified = Identified(Anonymous(), token_was_ours=has_bearer(headers))
+            if matched.route.requirement.access is not Access.PUBLIC:
+                unknown = Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=str(error))
+                self._act(exchange, canonical, matched, identified, unknown)
+                return
+        self._look_up(exchange, canonical, matched, identified)
+
+    def _look_up(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        identified: Identified,
+    ) -> None:
+        identity = identified.identity
+        facts = None
+        if isinstance(identity, Client):
+            facts = self._facts.find(identity.client_id)
+            # On a public route nice to tell the app, and not worth waiting for.
+            if facts is None and matched.route.requirement.access is not Access.PUBLIC:
+                exchange.wait_for(self._read(exchange, canonical, matched, identified, identity))
+                return
+        self._decide(exchange, canonical, matched, identified, facts)
+
+    async def _read(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        identified: Identified,
+        client: Client,
+    ) -> None:
+        facts = await self._facts.read(client.client_id)
+        self._decide(exchange, canonical, matched, identified, facts)
+
+    def _decide(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        identified: Identified,
+        facts: Snapshot | Unknown | None,
+        *,
+        is_final: bool = False,
+    ) -> None:
+        identity, requirement = identified.identity, matched.route.requirement
+        last_known = None
+        if isinstance(facts, Unknown) and isinstance(identity, Client):
+            last_known = self._facts.find_last_known(identity.client_id)
+        decision = decide(requirement, identity, facts, self._clock(), last_known)
+        if not is_final and self._is_worth_a_second_look(decision):
+            exchange.wait_for(self._look_again(exchange, canonical, matched, identified))
+            return
+        self._act(exchange, canonical, matched, identified, decision)
+
+    def _is_worth_a_second_look(self, decision: Decision) -> bool:
+        """Tell whether a refusal rests on facts that are more than seconds old."""
+        if decision.client_id is None or decision.outcome not in {Outcome.PAY, Outcome.FORBID}:
+            return False
+        return self._facts.age_s(decision.client_id) > self._settings.negative_ttl_s
+
+    async def _look_again(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        identified: Identified,
+    ) -> None:
+        # Where the truth cannot be read, the refusal is not spoken: unknown is not unpaid.
+        client = identified.identity
+        truth = (
+            await self._facts.read_truth(client.client_id) if isinstance(client, Client) else None
+        )
+        self._decide(exchange, canonical, matched, identified, truth, is_final=True)
+
+    def _act(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        identified: Identified,
+        decision: Decision,
+    ) -> None:
+        requirement, decision_id = matched.route.requirement, new_id()
+        exchange.decided(matched.app.id, decision, decision_id)
         if not decision.is_allowed:
-            return self._respond.refuse(asked, requirement, decision, decision_id)
-        if is_foreign_websocket(request, canonical, identified.identity):
-            return self._respond.problem(
-                asked, problems.FORBIDDEN, "a WebSocket opened by a page of another site"
+            asked = _asked(exchange)
+            exchange.answer(self._respond.refuse(asked, requirement, decision, decision_id))
+        elif _is_foreign_websocket(exchange, canonical, identified):
+            exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
+        else:
+            outgoing = self._dress.for_app(
+                exchange, canonical, matched.route, identified, decision, decision_id
             )
-        headers = self._fields_for(request, asked, canonical, identified, decision, decision_id)
-        outgoing = Outgoing(canonical.method, canonical.target, headers)
-        return await self._forward(request, asked, outgoing, matched.app, requirement)
+            exchange.forward(self._upstreams[matched.app.id], outgoing)
 
     def _is_own(self, canonical: CanonicalRequest) -> bool:
         """Tell whether the gateway itself answers here, and no app."""
@@ -147,152 +203,55 @@ class Gate:
             return canonical.text in _PROBES
         return canonical.text.startswith(RESERVED_PREFIX)
 
-    async def _decide(
-        self, request: web.BaseRequest, canonical: CanonicalRequest, requirement: Requirement
-    ) -> tuple[Identified, Decision]:
-        try:
-            identified = await self._identifier.identify(request.headers, canonical.host)
-        except SessionsUnavailableError as error:
-            if requirement.access is Access.PUBLIC:
-                # A bearer token that led to the store was ours.
-                nobody = Identified(Anonymous(), token_was_ours=has_bearer(request.headers))
-                return nobody, decide(requirement, nobody.identity, None, self._clock())
-            decision = _decide_unidentified(str(error))
-            return Identified(Anonymous()), decision
-        identity = identified.identity
-        if not isinstance(identity, Client):
-            return identified, decide(requirement, identity, None, self._clock())
-        client_id = identity.client_id
-        facts = await self._look_up(client_id, requirement)
-        last_known = self._facts.find_last_known(client_id)
-        decision = decide(requirement, identity, facts, self._clock(), last_known)
-        if self._is_worth_a_second_look(decision, client_id):
-            # Where the truth cannot be read, the refusal is not spoken: unknown is not unpaid.
-            truth = await self._facts.read_truth(client_id)
-            decision = decide(requirement, identity, truth, self._clock(), last_known)
-        return identified, decision
+    def _forward_own(self, exchange: Exchange, canonical: CanonicalRequest) -> None:
+        """Pass a request of the gateway's own pages on; they need our cookies.
 
-    async def _look_up(self, client_id: str, requirement: Requirement) -> Snapshot | Unknown | None:
-        if requirement.access is Access.PUBLIC:
-            # Nice to tell the app, not worth waiting for.
-            return self._facts.find(client_id)
-        return await self._facts.read(client_id)
-
-    def _is_worth_a_second_look(self, decision: Decision, client_id: str) -> bool:
-        """Tell whether a refusal rests on facts that are more than seconds old."""
-        refused = decision.outcome in {Outcome.PAY, Outcome.FORBID}
-        return refused and self._facts.age_s(client_id) > self._settings.negative_ttl_s
-
-    def _fields_for(
-        self,
-        request: web.BaseRequest,
-        asked: Asked,
-        canonical: CanonicalRequest,
-        identified: Identified,
-        decision: Decision,
-        decision_id: str,
-    ) -> CIMultiDict[str]:
-        """Return the header fields for the app: first strip, then set."""
-        headers = strip_request(
-            request.headers,
-            own_cookies=self._own_cookies,
-            hide_authorization=identified.token_was_ours,
-        )
-        headers.extend(self._forwarded(request, asked, canonical))
-        headers.extend(entitlement_fields(decision, decision_id))
-        return headers
-
-    def _forwarded(
-        self, request: web.BaseRequest, asked: Asked, canonical: CanonicalRequest
-    ) -> list[tuple[str, str]]:
-        address = client_address(
-            request.remote or "",
-            request.headers.getall("X-Forwarded-For", ()),
-            self._settings.trusted_proxies,
-        )
-        scheme = "https" if self._settings.is_secure else "http"
-        host = f"{canonical.host}{self._port}"
-        return forwarded_fields(address, scheme, host, asked.request_id)
-
-    async def _forward(
-        self,
-        request: web.BaseRequest,
-        asked: Asked,
-        outgoing: Outgoing,
-        app: App,
-        requirement: Requirement,
-    ) -> web.StreamResponse:
-        upstream = self._upstreams[app.id]
-        if is_upgrade(outgoing.method, request.headers):
-            try:
-                return await forward_websocket(request, outgoing, upstream)
-            except UpstreamTimeoutError as error:
-                return self._respond.problem(asked, problems.UPSTREAM_TIMEOUT, str(error))
-            except UpstreamError as error:
-                return self._respond.problem(asked, problems.BAD_UPSTREAM, str(error))
-        added = CIMultiDict({"X-Request-Id": asked.request_id})
-        if requirement.access is not Access.PUBLIC:
-            added.add("Vary", "Cookie, Authorization")
-        return await self._send(request, asked, upstream, outgoing, added)
-
-    async def _forward_own(
-        self, request: web.BaseRequest, asked: Asked, canonical: CanonicalRequest
-    ) -> web.StreamResponse:
-        """Pass a request of the gateway's own pages on; they need our cookies."""
-        headers = strip_request(request.headers, own_cookies=frozenset(), hide_authorization=False)
-        headers.extend(self._forwarded(request, asked, canonical))
-        headers["Host"] = canonical.host
-        outgoing = Outgoing(canonical.method, canonical.target, headers)
-        return await self._send(
-            request,
-            asked,
-            self._control,
-            outgoing,
-            CIMultiDict({"X-Request-Id": asked.request_id}),
-            reads_whole=request.body_exists,
+        Forms and webhooks are small: who sends one slowly must hold none of our few ways to
+        the control application.
+        """
+        outgoing = self._dress.for_control(exchange, canonical)
+        if exchange.body_done:
+            exchange.forward(self._control, outgoing)
+            return
+        limit = self._settings.own_body_limit_bytes
+        exchange.collect(
+            limit, _OWN_BODY_S, lambda body: exchange.forward(self._control, outgoing, body)
         )
 
-    async def _send(
-        self,
-        request: web.BaseRequest,
-        asked: Asked,
-        upstream: Upstream,
-        outgoing: Outgoing,
-        added: CIMultiDict[str],
-        *,
-        reads_whole: bool = False,
-    ) -> web.StreamResponse:
-        expectation = request.headers.get("Expect")
-        if expectation is not None and request.version >= HttpVersion11:
-            if expectation.lower() != "100-continue":
-                return self._respond.problem(asked, problems.EXPECTATION_FAILED)
-            # Only now, so that nobody uploads what will be refused (RFC 9110, 10.1.1).
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        body = None
-        if reads_whole:
-            # Forms and webhooks are small: who sends one slowly must hold none of our few
-            # ways to the control application.
-            try:
-                body = await read_whole(request, self._settings.own_body_limit_bytes)
-            except BodyTooLargeError:
-                return self._refuse_body(asked, problems.TOO_LARGE)
-            except TimeoutError:
-                return self._refuse_body(asked, problems.TOO_SLOW)
-        try:
-            return await upstream.forward(request, outgoing, added, body)
-        except UpstreamTimeoutError as error:
-            return self._respond.problem(asked, problems.UPSTREAM_TIMEOUT, str(error))
-        except UpstreamError as error:
-            _log.warning("upstream_failed", request_id=asked.request_id, why=str(error))
-            return self._respond.problem(asked, problems.BAD_UPSTREAM)
+    # What exchanges and connections ask for; see `exchange.Keeper`.
 
-    def _refuse_body(self, asked: Asked, problem: problems.Problem) -> web.StreamResponse:
-        answer = self._respond.problem(asked, problem)
-        answer.force_close()
-        return answer
+    def explain(self, exchange: Exchange, problem: Problem, detail: str | None) -> Answer:
+        """Return the answer that tells a problem."""
+        return self._respond.problem(_asked(exchange), problem, detail)
+
+    def note(self, exchange: Exchange) -> None:
+        """Write the exchange's line in the log."""
+        self._log.note(exchange)
+
+    def refuse_unread(self, problem: Problem, detail: str | None) -> bytes:
+        """Return the answer to what could not be read as a request."""
+        request_id = new_id()
+        answer = self._respond.problem(Asked(request_id, _NO_HEADERS), problem, detail)
+        self._log.note_unread(request_id, problem)
+        return render(answer, is_head=False, connection=b"Connection: close\r\n")
 
 
-def _decide_unidentified(why: str) -> Decision:
-    """Return the decision when it cannot be known who asks: nobody is refused as unpaid."""
-    return Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=why)
+def _asked(exchange: Exchange) -> Asked:
+    return Asked(exchange.request_id, exchange.head.headers, exchange.canonical)
+
+
+def _is_foreign_websocket(
+    exchange: Exchange, canonical: CanonicalRequest, identified: Identified
+) -> bool:
+    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
+
+    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
+    hijacking, RFC 6455 section 10.2).
+    """
+    identity = identified.identity
+    if not exchange.head.wants_websocket:
+        return False
+    if not (isinstance(identity, Client) and identity.method == "session"):
+        return False
+    origin = exchange.head.headers.get("Origin")
+    return origin is not None and parse_origin(origin) != canonical.host

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
-from proxy.headers import read_cookies
+from proxy.cookies import read_cookies
 from proxy.ports import Clients, Sessions
 from proxy.tokens import TokenVerifier
 
@@ -21,6 +21,9 @@ class Identified:
     token_was_ours: bool = False
 
 
+_NOBODY = Identified(Anonymous())
+
+
 class Identifier:
     """Identifies clients; a token that is wrong is never taken for no token."""
 
@@ -31,6 +34,23 @@ class Identifier:
         self._clients = clients
         self._tokens = tokens
         self._session_cookie = session_cookie
+
+    def recall(self, headers: CIMultiDictProxy[str], host: str) -> Identified | None:
+        """Return who asks if that is known without waiting, else None."""
+        bearer = _bearer(headers)
+        if isinstance(bearer, BadCredential):
+            return Identified(bearer)
+        if bearer is not None:
+            verified = self._tokens.verify(bearer)
+            if isinstance(verified, BadCredential):
+                return Identified(verified)
+            known = self._clients.recall(verified.external_id)
+            return None if known is None else Identified(Client(known, "token"), True)
+        cookies = read_cookies(headers, self._session_cookie)
+        if not cookies:
+            return _NOBODY
+        found = self._sessions.recall(cookies[0], host)
+        return None if found is None else Identified(Client(found, "session"))
 
     async def identify(self, headers: CIMultiDictProxy[str], host: str) -> Identified:
         """Return who asks.

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 
 from multidict import CIMultiDictProxy
 
-from proxy.headers import connection_tokens
-
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -13,7 +11,7 @@ def is_upgrade(method: str, headers: CIMultiDictProxy[str]) -> bool:
     """Tell whether the client asks for a WebSocket, which only a GET can (RFC 6455, 4.1)."""
     return (
         method == "GET"
-        and "upgrade" in connection_tokens(headers.getall("Connection", ()))
+        and any("upgrade" in value.lower() for value in headers.getall("Connection", ()))
         and headers.get("Upgrade", "").strip().lower() == "websocket"
     )
 

@@ -41,6 +41,10 @@ class SessionsUnavailableError(Exception):
 class Sessions(Protocol):
     """Who is signed in with which cookie on which host."""
 
+    def recall(self, token: str, host: str) -> str | None:
+        """Return the client of a session that is remembered as live, without waiting."""
+        ...
+
     async def find_client(self, token: str, host: str) -> str | None:
         """Return the client of a live session, or None.
 
@@ -52,6 +56,10 @@ class Sessions(Protocol):
 
 class Clients(Protocol):
     """Clients by the name under which an issuer of tokens knows them."""
+
+    def recall(self, external_id: str) -> str | None:
+        """Return the id of a client that is remembered, without waiting."""
+        ...
 
     async def get_client(self, external_id: str) -> str:
         """Return the id of the client, who is new if never seen before.

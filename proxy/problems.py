@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from proxy.wire.head import HeadError, HeadTooLargeError, TargetTooLongError
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -65,11 +67,35 @@ TOO_LARGE = Problem(
     "Content too large",
     "The body is longer than what is taken here.",
 )
+TARGET_TOO_LONG = Problem(
+    "target-too-long",
+    414,
+    "URI too long",
+    "Path and query are longer than what is taken here.",
+)
 EXPECTATION_FAILED = Problem(
     "expectation-failed",
     417,
     "Expectation failed",
     "The only expectation that is understood is 100-continue.",
+)
+TOO_MANY_CONNECTIONS = Problem(
+    "too-many-connections",
+    429,
+    "Too many connections",
+    "This address has as many connections open as one may have. Close some, or reuse them.",
+)
+HEAD_TOO_LARGE = Problem(
+    "head-too-large",
+    431,
+    "Request header fields too large",
+    "There are more header fields, or longer ones, than what is taken here.",
+)
+INTERNAL_ERROR = Problem(
+    "internal-error",
+    500,
+    "Something went wrong here",
+    "That is our fault; the log tells more under the request's id.",
 )
 BAD_UPSTREAM = Problem(
     "bad-upstream",
@@ -84,6 +110,13 @@ UNAVAILABLE = Problem(
     "Cannot be decided just now",
     "What the client has paid for could not be looked up. That is our trouble, not a"
     " refusal: try again after the given seconds.",
+)
+UPSTREAM_BUSY = Problem(
+    "upstream-busy",
+    503,
+    "The app takes no more requests just now",
+    "The request was allowed, but every server of the app is busy or out of order. Try"
+    " again after the given seconds.",
 )
 UPSTREAM_TIMEOUT = Problem(
     "upstream-timeout",
@@ -101,8 +134,20 @@ ALL = (
     NOT_FOUND,
     TOO_SLOW,
     TOO_LARGE,
+    TARGET_TOO_LONG,
     EXPECTATION_FAILED,
+    TOO_MANY_CONNECTIONS,
+    HEAD_TOO_LARGE,
+    INTERNAL_ERROR,
     BAD_UPSTREAM,
     UNAVAILABLE,
+    UPSTREAM_BUSY,
     UPSTREAM_TIMEOUT,
 )
+
+
+def of_head(error: HeadError) -> Problem:
+    """Return what is wrong with a request's head."""
+    if isinstance(error, TargetTooLongError):
+        return TARGET_TOO_LONG
+    return HEAD_TOO_LARGE if isinstance(error, HeadTooLargeError) else BAD_REQUEST

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
-from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDictProxy
 
 from policies.decision import Decision, Outcome, Reason
 from policies.requirement import Requirement
 from policies.return_url import MAX_TARGET_CHARS, ReturnTarget, fingerprint, sign_target
 from proxy import problems
+from proxy.answer import Answer
 from proxy.canonical import CanonicalRequest, parse_origin
-from proxy.headers import read_cookies
+from proxy.cookies import read_cookies
 from proxy.navigation import is_navigation
 from proxy.page import PAGE_HEADERS, render_page
 from proxy.ports import Clock
@@ -54,7 +54,7 @@ class Responder:
         *,
         facts: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
-    ) -> web.Response:
+    ) -> Answer:
         """Answer a program with a problem document with `facts`, and a person with a page."""
         if _is_navigation(asked):
             return self._page(asked, problem, facts or {}, fields or {})
@@ -66,33 +66,33 @@ class Responder:
             "request_id": asked.request_id,
             **(facts or {}),
         }
-        answer = web.Response(
-            status=problem.status,
-            body=json.dumps(document).encode() + b"\n",
-            content_type="application/problem+json",
-            headers=CIMultiDict(fields or {}),
+        return self._mark(
+            Answer(
+                problem.status,
+                {**(fields or {}), "Content-Type": "application/problem+json"},
+                json.dumps(document).encode() + b"\n",
+            ),
+            asked,
         )
-        self._mark(answer, asked)
-        return answer
 
     def _page(
         self, asked: Asked, problem: Problem, facts: Mapping[str, str], fields: Mapping[str, str]
-    ) -> web.Response:
+    ) -> Answer:
         told = {"Request": asked.request_id}
         if "decision_id" in facts:
             told["Decision"] = facts["decision_id"]
-        answer = web.Response(
-            status=problem.status,
-            text=render_page(problem, self._settings.public_url, told),
-            content_type="text/html",
-            headers=CIMultiDict({**fields, **PAGE_HEADERS}),
+        return self._mark(
+            Answer(
+                problem.status,
+                {**fields, **PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"},
+                render_page(problem, self._settings.public_url, told).encode(),
+            ),
+            asked,
         )
-        self._mark(answer, asked)
-        return answer
 
     def refuse(
         self, asked: Asked, requirement: Requirement, decision: Decision, decision_id: str
-    ) -> web.Response:
+    ) -> Answer:
         """Answer a decision that does not allow.
 
         Raises:
@@ -114,7 +114,7 @@ class Responder:
 
     def _sign_in(
         self, asked: Asked, requirement: Requirement, decision: Decision, facts: dict[str, str]
-    ) -> web.Response:
+    ) -> Answer:
         if decision.reason is Reason.BAD_CREDENTIAL:
             fields = {"WWW-Authenticate": 'Bearer realm="tollway", error="invalid_token"'}
             return self.problem(
@@ -133,20 +133,16 @@ class Responder:
             asked, self._link("sign-in", asked, requirement, decision, browser=fingerprint(flow))
         )
         if is_new:
-            answer.set_cookie(
-                self._settings.flow_cookie,
-                flow,
-                max_age=self._settings.target_ttl_s,
-                path="/",
-                httponly=True,
-                secure=self._settings.is_secure,
-                samesite="Lax",
+            secure = "; Secure" if self._settings.is_secure else ""
+            answer.fields["Set-Cookie"] = (
+                f"{self._settings.flow_cookie}={flow}; Max-Age={self._settings.target_ttl_s};"
+                f" Path=/; HttpOnly{secure}; SameSite=Lax"
             )
         return answer
 
     def _pay(
         self, asked: Asked, requirement: Requirement, decision: Decision, facts: dict[str, str]
-    ) -> web.Response:
+    ) -> Answer:
         if _is_navigation(asked):
             flow, _ = self._flow(asked)
             return self._redirect(
@@ -162,11 +158,9 @@ class Responder:
             fields={"Link": f'<{checkout_url}>; rel="payment"'},
         )
 
-    def _redirect(self, asked: Asked, location: str) -> web.Response:
+    def _redirect(self, asked: Asked, location: str) -> Answer:
         # 303: the browser fetches the page with GET, and no cache keeps the way to it.
-        answer = web.Response(status=303, headers={"Location": location})
-        self._mark(answer, asked)
-        return answer
+        return self._mark(Answer(303, {"Location": location}), asked)
 
     def _link(
         self,
@@ -202,22 +196,24 @@ class Responder:
         held = read_cookies(asked.headers, self._settings.flow_cookie)
         return (held[0], False) if held and held[0] else (secrets.token_urlsafe(24), True)
 
-    def _mark(self, answer: web.Response, asked: Asked) -> None:
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["Vary"] = "Accept, Authorization, Cookie, Origin, Sec-Fetch-Mode"
-        answer.headers["X-Request-Id"] = asked.request_id
-        answer.headers["Server"] = "tollway"
+    def _mark(self, answer: Answer, asked: Asked) -> Answer:
+        fields = answer.fields
+        fields["Cache-Control"] = "no-store"
+        fields["Vary"] = "Accept, Authorization, Cookie, Origin, Sec-Fetch-Mode"
+        fields["X-Request-Id"] = asked.request_id
+        fields["Server"] = "tollway"
         origin = asked.headers.get("Origin")
         if origin is None:
-            return
+            return answer
         # A page of another app of ours may read why it was refused, with its cookies; a
         # stranger's page only what is told to everybody without any.
         if self._is_ours(origin):
-            answer.headers["Access-Control-Allow-Origin"] = origin
-            answer.headers["Access-Control-Allow-Credentials"] = "true"
-            answer.headers["Access-Control-Expose-Headers"] = "Link, WWW-Authenticate, X-Request-Id"
+            fields["Access-Control-Allow-Origin"] = origin
+            fields["Access-Control-Allow-Credentials"] = "true"
+            fields["Access-Control-Expose-Headers"] = "Link, WWW-Authenticate, X-Request-Id"
         else:
-            answer.headers["Access-Control-Allow-Origin"] = "*"
+            fields["Access-Control-Allow-Origin"] = "*"
+        return answer
 
     def _is_ours(self, origin: str) -> bool:
         host = parse_origin(origin)

@@ -1,45 +1,105 @@
-"""Listens: aiohttp's low-level server in front of the gate."""
+"""Listens for visitors, counts them, and lets them finish when it stops."""
 
+import asyncio
 import socket
+import ssl
+from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
-from aiohttp import web
+from proxy.deadlines import Deadlines
+from proxy.downstream import Downstream
+from proxy.exchange import Exchange
+from proxy.parties import Keeper
+from proxy.problems import Problem
+from proxy.settings import ProxySettings
+from proxy.wire.reader import HeadLimits
 
-from proxy.gate import Gate
+_BACKLOG = 2048
 
-# Between requests of one connection; longer than a browser's own 60 s would hold sockets
-# of visitors who are gone.
-_KEEPALIVE_S = 75.0
+
+class Requests(Keeper, Protocol):
+    """Who decides on requests; `gate.Gate`."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Take a request on."""
+        ...
+
+    def refuse_unread(self, problem: Problem, detail: str | None) -> bytes:
+        """Return the answer to what could not be read as a request."""
+        ...
 
 
 class ProxyServer:
     """Serves a gate on sockets that are already bound."""
 
-    def __init__(self, gate: Gate, *, header_limit_bytes: int, drain_s: float) -> None:
-        self._gate = gate
-        self._header_limit_bytes = header_limit_bytes
-        self._drain_s = drain_s
-        self._runner: web.ServerRunner | None = None
-
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept connections on every socket."""
-        server = web.Server(
-            self._gate.handle,
-            # A visitor who leaves ends his request, and with it the app's work for him.
-            handler_cancellation=True,
-            access_log=None,
-            # What visitors compressed reaches the app as it came.
-            auto_decompress=False,
-            keepalive_timeout=_KEEPALIVE_S,
-            max_line_size=self._header_limit_bytes,
-            max_field_size=self._header_limit_bytes,
+    def __init__(
+        self, gate: Requests, settings: ProxySettings, deadlines: Deadlines, *, drain_s: float
+    ) -> None:
+        self.gate = gate
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.is_draining = False
+        self.head_limits = HeadLimits(
+            head=settings.head_limit_bytes,
+            url=settings.url_limit_bytes,
+            field=settings.header_limit_bytes,
+            count=settings.header_count_limit,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._drain_s)
-        await self._runner.setup()
+        self._deadlines = deadlines
+        self._drain_s = drain_s
+        self._servers: list[asyncio.Server] = []
+        self._open: set[Downstream] = set()
+        self._by_address: Counter[str] = Counter()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+
+    @property
+    def connections(self) -> int:
+        """Visitors' connections that are open, WebSockets among them."""
+        return len(self._open)
+
+    async def start(
+        self, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None
+    ) -> None:
+        """Accept connections on every socket, over TLS if there is a context."""
         for sock in sockets:
-            await web.SockSite(self._runner, sock, backlog=1024).start()
+            self._servers.append(
+                await self.loop.create_server(
+                    lambda: Downstream(self), sock=sock, ssl=context, backlog=_BACKLOG
+                )
+            )
 
     async def stop(self) -> None:
         """Accept no more, and let what runs end within the drain time."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        self.is_draining = True
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self._open):
+            connection.drain()
+        try:
+            async with asyncio.timeout(self._drain_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            for connection in tuple(self._open):
+                connection.cut()
+            await self._is_empty.wait()
+
+    def on_opened(self, connection: Downstream) -> bool:
+        """Count a connection; False if its address has too many."""
+        self._open.add(connection)
+        self._is_empty.clear()
+        self._deadlines.add(connection)
+        self._by_address[connection.peer] += 1
+        limit = self.settings.connections_per_address
+        return not limit or self._by_address[connection.peer] <= limit
+
+    def on_closed(self, connection: Downstream) -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+        self._deadlines.discard(connection)
+        self._by_address[connection.peer] -= 1
+        if not self._by_address[connection.peer]:
+            del self._by_address[connection.peer]
+        if not self._open:
+            self._is_empty.set()

@@ -1,6 +1,7 @@
 """What the request path is configured with; built by `gateway.wiring` from config.yaml."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 
 from policies.requirement import Requirement
@@ -10,26 +11,64 @@ RESERVED_PREFIX = "/.tollway/"
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Patience with an app, in seconds; nothing limits how long an answer takes as a whole."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A part of an app. `path` ending in `/` is a prefix, otherwise it is exact.
 
-    `methods` None means every method.
+    `methods` None means every method, `timeouts` None those of the settings, and
+    `body_limit_bytes` None any upload.
     """
 
     path: str
     requirement: Requirement
     methods: frozenset[str] | None = None
+    timeouts: Timeouts | None = None
+    body_limit_bytes: int | None = None
+
+
+class Balance(StrEnum):
+    """How the next of an app's servers is chosen."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_CONNECTIONS = "least_connections"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTLS:
+    """How https servers are known; `ca_file` None is the system's authorities.
+
+    `server_name` None is the host of the URL (SNI, and the name in the certificate).
+    """
+
+    ca_file: str | None = None
+    server_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app behind the gateway; `upstreams` are origins such as `http://127.0.0.1:9001`."""
+    """An app behind the gateway.
+
+    `upstreams` are its servers: `http://127.0.0.1:9001`, `https://…` or `unix:/run/app.sock`.
+    `failures` in a row shut a server out for `cooldown_s`.
+    """
 
     id: str
     name: str
     host: str
     upstreams: tuple[str, ...]
     routes: tuple[Route, ...]
+    balance: Balance = Balance.ROUND_ROBIN
+    tls: UpstreamTLS = UpstreamTLS()
+    failures: int = 5
+    cooldown_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +83,10 @@ class TokenIssuer:
 
 @dataclass(frozen=True, slots=True)
 class ProxySettings:
-    """Limits and time-outs; `negative_ttl_s` is how long a refusal may rest on one look."""
+    """Limits and time-outs; `negative_ttl_s` is how long a refusal may rest on one look.
+
+    `connections_per_address` 0 is no limit.
+    """
 
     public_url: str
     public_host: str
@@ -56,8 +98,23 @@ class ProxySettings:
     idle_timeout_s: float
     upstream_connections: int
     url_limit_bytes: int
+    header_limit_bytes: int = 16_384
+    header_count_limit: int = 100
+    head_limit_bytes: int = 65_536
     own_body_limit_bytes: int = 1024 * 1024
+    keepalive_timeout_s: float = 75.0
+    head_timeout_s: float = 15.0
+    body_timeout_s: float = 60.0
+    write_timeout_s: float = 60.0
+    half_closed_timeout_s: float = 10.0
+    upstream_idle_s: float = 30.0
+    connections_per_address: int = 0
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Return the patience with apps where a route says nothing else."""
+        return Timeouts(self.connect_timeout_s, self.first_byte_timeout_s, self.idle_timeout_s)
 
     @property
     def is_secure(self) -> bool:

@@ -161,9 +161,19 @@ class ProxyConfig(Section):
     header_limit_bytes: Whole = Field(
         16_384, ge=1024, le=1_048_576, description="bytes of one header line at most"
     )
+    header_count_limit: Whole = Field(
+        100, ge=10, le=1000, description="header fields of a request at most"
+    )
     url_limit_bytes: Whole = Field(
         8_192, ge=256, le=65_536, description="bytes of path and query at most"
     )
+    connections_per_address: Whole = Field(
+        0, ge=0, le=1_000_000, description="connections from one address at most; 0 is no limit"
+    )
+    head_timeout_s: Seconds = Field(15.0, description="seconds for the head of a request")
+    body_timeout_s: Seconds = Field(60.0, description="seconds of silence within an upload")
+    write_timeout_s: Seconds = Field(60.0, description="seconds that a visitor may take nothing in")
+    keepalive_timeout_s: Seconds = Field(75.0, description="seconds between two requests")
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="addresses whose X-Forwarded-For is believed; none by default"
     )
@@ -171,6 +181,7 @@ class ProxyConfig(Section):
     upstream_connections: Whole = Field(
         256, ge=1, le=65_536, description="connections to one app at most"
     )
+    upstream_idle_s: Seconds = Field(30.0, description="seconds that an unused one is kept")
 
 
 class PriceConfig(Section):

@@ -17,6 +17,8 @@ from multidict import CIMultiDictProxy
 
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access, OnUnknown, Requirement
+from proxy.access_log import AccessLog
+from proxy.deadlines import Deadlines
 from proxy.gate import Gate
 from proxy.identity import Identifier
 from proxy.ports import SessionsUnavailableError
@@ -24,8 +26,11 @@ from proxy.routing import RouteTable
 from proxy.server import ProxyServer
 from proxy.settings import App, ProxySettings, Route, TokenIssuer
 from proxy.tokens import TokenVerifier
-from proxy.upstream import Upstream, control_upstream, upstream_of
+from proxy.upstreams.upstream import Upstream, control_upstream, upstream_of
 from tests.support.clock import FakeClock
+
+# Small beside the time-outs that tests set.
+_SWEEP_S = 0.02
 
 HOST = "notes.localhost"
 SESSION = "session-of-ann"
@@ -58,7 +63,7 @@ class MemoryFacts:
         self.looks = 0
 
     def find(self, client_id: str) -> Snapshot | None:
-        return self.cached.get(client_id)
+        return None if self.down is not None else self.cached.get(client_id)
 
     def find_last_known(self, client_id: str) -> Snapshot | None:
         return self.cached.get(client_id)
@@ -81,6 +86,19 @@ class MemoryFacts:
         return found
 
 
+class MemoryClients:
+    """Clients by external id."""
+
+    def __init__(self, sessions: "MemorySessions") -> None:
+        self._sessions = sessions
+
+    def recall(self, external_id: str) -> str | None:
+        return None if self._sessions.is_down else self._sessions.clients.get(external_id)
+
+    async def get_client(self, external_id: str) -> str:
+        return await self._sessions.get_client(external_id)
+
+
 class MemorySessions:
     """Sessions as (token, host) and clients by external id; `is_down` makes both unknown."""
 
@@ -88,6 +106,9 @@ class MemorySessions:
         self.live: dict[tuple[str, str], str] = {}
         self.clients: dict[str, str] = {}
         self.is_down = False
+
+    def recall(self, token: str, host: str) -> str | None:
+        return None if self.is_down else self.live.get((token, host))
 
     async def find_client(self, token: str, host: str) -> str | None:
         self._answer()
@@ -112,6 +133,8 @@ class Running:
     clock: FakeClock
     seen: list[web.Request] = field(default_factory=list)
     http: aiohttp.ClientSession = field(init=False)
+    server: ProxyServer = field(init=False)
+    upstream: Upstream = field(init=False)
 
     def url(self, target: str = "/") -> str:
         """Return a URL of the gate itself; the host is a header's business."""
@@ -171,7 +194,6 @@ async def run_gate(
     *,
     change: Callable[[ProxySettings], ProxySettings] = lambda settings: settings,
     upstreams: tuple[str, ...] = (),
-    header_limit_bytes: int = 8190,
 ) -> AsyncIterator[Running]:
     """Run the gate before `app`; `upstreams` are tried before the app's own address.
 
@@ -198,12 +220,15 @@ async def run_gate(
 
     notes = App("notes", "Notes", HOST, upstreams, make_routes())
     table = RouteTable([notes])
-    upstream = upstream_of(notes, settings)
-    own = control_upstream(str(folder / "control.sock"), settings)
-    server = _server_of(settings, table, running, upstream, own, header_limit_bytes)
+    deadlines = Deadlines(_SWEEP_S)
+    deadlines.start()
+    upstream = upstream_of(notes, settings, deadlines)
+    own = control_upstream(str(folder / "control.sock"), settings, deadlines)
+    running.upstream = upstream
+    running.server = _server_of(settings, table, running, own, deadlines)
     listening = socket.create_server(("127.0.0.1", 0))
     running.port = listening.getsockname()[1]
-    await server.start([listening])
+    await running.server.start([listening])
     # As sent: what a library would add or undo is not what is asked about here.
     running.http = aiohttp.ClientSession(
         auto_decompress=False,
@@ -214,9 +239,10 @@ async def run_gate(
         yield running
     finally:
         await running.http.close()
-        await server.stop()
-        await upstream.close()
-        await own.close()
+        await running.server.stop()
+        deadlines.stop()
+        upstream.close()
+        own.close()
         await control_runner.cleanup()
         if app_runner is not None:
             await app_runner.cleanup()
@@ -226,9 +252,8 @@ def _server_of(
     settings: ProxySettings,
     table: RouteTable,
     running: Running,
-    upstream: Upstream,
     own: Upstream,
-    header_limit_bytes: int,
+    deadlines: Deadlines,
 ) -> ProxyServer:
     issuer = TokenIssuer("tests", "tollway", "HS256", TOKEN_KEY)
     tokens = TokenVerifier([issuer], lambda: datetime.now(UTC).timestamp())
@@ -236,14 +261,15 @@ def _server_of(
     gate = Gate(
         settings,
         table,
-        Identifier(sessions, sessions, tokens, settings.session_cookie),
+        Identifier(sessions, MemoryClients(sessions), tokens, settings.session_cookie),
         running.facts,
-        {"notes": upstream},
+        {"notes": running.upstream},
         own,
         clock=running.clock,
         wall=running.clock,
+        log=AccessLog(),
     )
-    return ProxyServer(gate, header_limit_bytes=header_limit_bytes, drain_s=0.5)
+    return ProxyServer(gate, settings, deadlines, drain_s=0.5)
 
 
 async def _serve(app: web.Application) -> tuple[web.AppRunner, str]:

@@ -1,11 +1,16 @@
 """An app and a visitor that speak bytes: what no HTTP library would send, or tell us of."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 LIMIT_S = 30.0
+
+# On, and no time to linger: closing sends RST instead of FIN.
+_RESETTING = struct.pack("ii", 1, 0)
 
 
 @dataclass
@@ -17,9 +22,20 @@ class Peer:
     received: bytearray = field(default_factory=bytearray)
 
     async def read(self) -> bytes:
-        """Return what comes next; empty at the end."""
-        async with asyncio.timeout(LIMIT_S):
-            data = await self.reader.read(65_536)
+        """Return what comes next; empty at the end.
+
+        What came before a reset is returned before the reset is raised.
+        """
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                data = await self.reader.read(65_536)
+        except ConnectionResetError:
+            # A StreamReader holds back what it has once it knows of a reset.
+            held: bytearray = self.reader._buffer  # type: ignore[attr-defined] # as above
+            if not held:
+                raise
+            data = bytes(held)
+            held.clear()
         self.received += data
         return data
 
@@ -50,8 +66,12 @@ class Peer:
         self.writer.write_eof()
 
     def reset(self) -> None:
-        """Break the connection off."""
-        self.writer.transport.abort()
+        """Break the connection off with RST; what was not sent yet is lost."""
+        sock = self.writer.get_extra_info("socket")
+        if sock.fileno() >= 0:
+            # asyncio itself fails where a closed transport is aborted.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
+            self.writer.transport.abort()
 
     async def close(self) -> None:
         """Close the connection, whatever its state."""

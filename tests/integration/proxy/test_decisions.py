@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from policies.return_url import ReturnTarget, fingerprint, verify_target
-from proxy.headers import fold
+from proxy.wire.fields import fold
 from tests.support.gate import SETTINGS, TOKEN_KEY, Running
 from tests.support.snapshots import CLIENT, make_block, make_grant, make_snapshot
 

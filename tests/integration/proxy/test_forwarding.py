@@ -14,6 +14,7 @@ from proxy.settings import ProxySettings
 from tests.integration.proxy.conftest import create_echo
 from tests.support.gate import Running, run_gate
 from tests.support.ports import refusing_port
+from tests.support.raw import raw_visitor
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -314,12 +315,11 @@ async def test_visitor_who_leaves_ends_the_apps_work(tmp_path: Path) -> None:
             ended.set()
         return web.Response()
 
-    async with before(tmp_path, handler) as gate:
-        _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-        writer.write(b"GET /public/ HTTP/1.1\r\nHost: notes.localhost\r\n\r\n")
+    async with before(tmp_path, handler) as gate, raw_visitor(gate.port) as visitor:
+        await visitor.send(b"GET /public/ HTTP/1.1\r\nHost: notes.localhost\r\n\r\n")
         await started.wait()
 
-        writer.transport.abort()
+        visitor.reset()
 
         async with asyncio.timeout(5):
             await ended.wait()

@@ -97,7 +97,7 @@ async def test_close_code_of_the_app_reaches_the_visitor(gate: Running, code: in
         ("/", {**SIGNED_IN, "Origin": "null"}, 403),
         ("/", {**SIGNED_IN, "Origin": "http://["}, 403),
         ("/public/", {**SIGNED_IN, "Origin": "https://evil.example"}, 403),
-        ("/public/refused", {"Host": HOST}, 502),
+        ("/public/refused", {"Host": HOST}, 403),
     ],
 )
 async def test_handshake_is_refused_with_a_status(

@@ -1,0 +1,140 @@
+"""One request's way to an app: a server is chosen, a connection taken, the request sent."""
+
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
+
+from proxy.parties import Outgoing
+from proxy.upstreams.connection import UpstreamConnection
+from proxy.upstreams.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+from proxy.upstreams.ports import Receiver
+from proxy.upstreams.server import Server
+from proxy.upstreams.upstream import Upstream
+from proxy.wire.framing import CHUNKED
+from proxy.wire.head import RequestHead
+
+# May be sent once more when it is not known whether they arrived (RFC 9110 section 9.2.2);
+# without PUT and DELETE, whose repetition may undo what others did in between.
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Servers may wait for a body of these unless they are told that there is none (8.6).
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Sender(Receiver, Protocol):
+    """Who sends the request and takes the answer; `exchange.Exchange`."""
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Leave the fast lane."""
+        ...
+
+    def on_sent(self, *, is_paused: bool) -> None:
+        """Take note that the head is on its way, and the body may follow."""
+        ...
+
+    def on_unreachable(self, error: UpstreamError) -> None:
+        """Take note that nobody takes the request."""
+        ...
+
+
+class Errand:
+    """`body` is the request's where it was collected; otherwise the sender writes it."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        upstream: Upstream,
+        request: RequestHead,
+        outgoing: Outgoing,
+        body: bytes | None,
+    ) -> None:
+        self.outgoing = outgoing
+        self.connection: UpstreamConnection | None = None
+        self._sender = sender
+        self._upstream = upstream
+        self._request = request
+        self._body = body
+        self._server: Server | None = None
+        self._is_repeated = False
+
+    def begin(self) -> None:
+        """Send the request: at once if a connection waits for it, otherwise when there is one."""
+        server = self._upstream.choose()
+        if server is None:
+            self._sender.on_unreachable(UpstreamBusyError("no server of the app is well"))
+            return
+        connection = self._upstream.take(server)
+        if connection is None:
+            self._sender.wait_for(self._connect(server))
+        else:
+            self._send(server, connection)
+
+    def note_answer(self) -> None:
+        """Take note that the server answers."""
+        if self._server is not None:
+            self._server.note_success()
+
+    def repeat(self, error: UpstreamError) -> bool:
+        """Try once more if the likely reason is that the app closed an idle connection."""
+        connection, server = self.connection, self._server
+        self.connection = None
+        if connection is None or server is None:
+            return False
+        if (
+            connection.is_reused
+            and connection.is_untouched
+            and not isinstance(error, UpstreamTimeoutError)
+            and not self._is_repeated
+            and self._request.framing == 0
+            and self._request.method in _REPEATABLE
+        ):
+            self._is_repeated = True
+            self._sender.wait_for(self._connect_to(server))
+            return True
+        server.note_failure()
+        return False
+
+    def break_off(self) -> None:
+        """Let go of the app."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    async def _connect(self, server: Server) -> None:
+        try:
+            server, connection = await self._upstream.connect(
+                server, self.outgoing.timeouts.connect_s
+            )
+        except UpstreamError as error:
+            self._sender.on_unreachable(error)
+            return
+        self._send(server, connection)
+
+    async def _connect_to(self, server: Server) -> None:
+        try:
+            connection = await self._upstream.connect_to(server, self.outgoing.timeouts.connect_s)
+        except UpstreamError as error:
+            server.note_failure()
+            self._sender.on_unreachable(error)
+            return
+        self._send(server, connection)
+
+    def _send(self, server: Server, connection: UpstreamConnection) -> None:
+        self._server = server
+        self.connection = connection
+        method, timeouts = self._request.method, self.outgoing.timeouts
+        framing = self._request.framing if self._body is None else len(self._body)
+        connection.begin(
+            self._sender,
+            is_head=method == "HEAD",
+            has_body=framing != 0 and self._body is None,
+            first_byte_s=timeouts.first_byte_s,
+            idle_s=timeouts.idle_s,
+        )
+        if framing == CHUNKED:
+            connection.write(self.outgoing.head + b"Transfer-Encoding: chunked\r\n\r\n")
+        elif framing or method in _WITH_BODY:
+            connection.write(b"%bContent-Length: %d\r\n\r\n" % (self.outgoing.head, framing))
+        else:
+            connection.write(self.outgoing.head + b"\r\n")
+        if self._body:
+            connection.write(self._body)
+        self._sender.on_sent(is_paused=connection.is_writing_paused)

@@ -1,0 +1,284 @@
+"""One request and its answer: joins a visitor's connection with an app's, piece by piece.
+
+What the gate decided is carried out here: `answer` says something of our own, `forward`
+sends the request to an app and the app's answer back. No piece is kept for longer than the
+other side needs to take it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+from policies.decision import Decision
+from proxy import problems
+from proxy.answer import Answer
+from proxy.canonical import CanonicalRequest
+from proxy.errand import Errand
+from proxy.parties import Keeper, Outgoing, Visitor
+from proxy.problems import Problem
+from proxy.relay import Relay
+from proxy.tunnel import Tunnel
+from proxy.upload import Upload, UploadTooLargeError
+from proxy.upstreams.connection import UpstreamConnection
+from proxy.upstreams.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+from proxy.upstreams.upstream import Upstream
+from proxy.wire.chunks import Fields
+from proxy.wire.frames import allowed_rsv
+from proxy.wire.head import RequestHead, ResponseHead
+
+_log = structlog.get_logger("proxy")
+
+_EXTENSIONS: Final = b"sec-websocket-extensions"
+_LEFT: Final = 499  # The visitor left before there was an answer (nginx's number).
+
+
+def new_id() -> str:
+    """Return an id for logs and support: unlikely to come twice, and no secret."""
+    return f"{random.getrandbits(64):016x}"
+
+
+class Exchange:
+    """A request under way. `status` is 0 until an answer was begun."""
+
+    def __init__(self, visitor: Visitor, head: RequestHead, keeper: Keeper, peer: str) -> None:
+        self.head = head
+        self.peer = peer
+        self.request_id = new_id()
+        self.started_s = time.perf_counter()
+        self.canonical: CanonicalRequest | None = None
+        self.facts: dict[str, str | None] = {}
+        self.status = 0
+        self.is_done = False
+        self.takes_body = False
+        self._upload = Upload(head.framing)
+        self._visitor = visitor
+        self._keeper = keeper
+        self._task: asyncio.Task[None] | None = None
+        self._errand: Errand | None = None
+        self._relay = Relay(visitor, head)
+
+    # What the gate calls.
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Leave the fast lane: do something that takes time; it ends if the visitor leaves."""
+        self._task = asyncio.get_running_loop().create_task(coroutine)
+        self._task.add_done_callback(self._on_task_done)
+
+    def decided(self, app_id: str, decision: Decision, decision_id: str) -> None:
+        """Keep for the log what was decided, and why."""
+        self.facts = {
+            "app": app_id,
+            "outcome": decision.outcome.value,
+            "reason": decision.reason.value,
+            "decision_id": decision_id,
+            "client": decision.client_id,
+        }
+
+    def answer(self, answer: Answer) -> None:
+        """Say something of our own, and end."""
+        if self.is_done:
+            return
+        self.status = answer.status
+        self.is_done = True  # What is still read of the upload is thrown away.
+        if not self._visitor.discard_body() or answer.closes:
+            self._relay.closes = True
+        self._relay.say(answer)
+        self._finish()
+
+    def refuse(self, problem: Problem, detail: str | None = None, *, closes: bool = False) -> None:
+        """Say that the request has come to nothing, and end."""
+        answer = self._keeper.explain(self, problem, detail)
+        answer.closes = answer.closes or closes
+        self.answer(answer)
+
+    def collect(self, limit: int, seconds: float, then: Callable[[bytes], None]) -> None:
+        """Read the upload whole, in bounded space and time, before anything is asked of anybody."""
+        try:
+            self._upload.limit(limit)
+        except UploadTooLargeError:
+            self.refuse(problems.TOO_LARGE, closes=True)
+            return
+        if self.head.expects is not None:
+            self._visitor.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._upload.collect(then)
+        self.takes_body = True
+        self._visitor.limit_body(seconds)
+        self._visitor.proceed()
+
+    def forward(self, upstream: Upstream, outgoing: Outgoing, body: bytes | None = None) -> None:
+        """Send the request to an app; `body` is the upload where it was collected."""
+        try:
+            self._upload.limit(outgoing.body_limit)
+        except UploadTooLargeError:
+            self.refuse(problems.TOO_LARGE, closes=True)
+            return
+        self._errand = Errand(self, upstream, self.head, outgoing, body)
+        self._errand.begin()
+
+    # What the visitor's connection calls.
+
+    @property
+    def _connection(self) -> UpstreamConnection | None:
+        return self._errand.connection if self._errand is not None else None
+
+    @property
+    def body_done(self) -> bool:
+        """Tell whether the request is whole."""
+        return self._upload.is_whole
+
+    def on_upload(self, data: bytes) -> None:
+        """Take some of the request's body."""
+        if self.is_done:
+            return
+        try:
+            self._upload.take(data, self._connection)
+        except UploadTooLargeError:
+            self._break_off(problems.TOO_LARGE)
+
+    def on_upload_end(self, trailers: Fields) -> None:
+        """Take note that the request is whole."""
+        self._upload.is_whole = True
+        self.takes_body = False
+        if not self.is_done:
+            self._upload.end(trailers, self._connection)
+
+    def on_bad_upload(self, why: str) -> None:
+        """The upload is none; where it ends is not known."""
+        self._break_off(problems.BAD_REQUEST, why)
+
+    def on_slow_upload(self) -> None:
+        """The upload does not come."""
+        self._break_off(problems.TOO_SLOW)
+
+    def on_answer_paused(self, *, is_paused: bool) -> None:
+        """Hold the app's answer back, or let it come again."""
+        if self._connection is not None:
+            self._connection.pause_reading(is_paused=is_paused)
+
+    def on_visitor_left(self) -> None:
+        """End what is done for a visitor who is gone."""
+        if self.is_done:
+            return
+        self.status = self.status or _LEFT
+        self._drop()
+        self._end()
+
+    # What the app's connection calls.
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """Pass an interim answer on."""
+        self._relay.interim(head)
+
+    def on_head(self, head: ResponseHead) -> None:
+        """Pass the answer's head on."""
+        errand = self._errand
+        if errand is None or errand.connection is None:
+            return
+        errand.note_answer()
+        self.status = head.status
+        if not self.body_done or self._visitor.is_last:
+            # What is left of an upload could be taken for the next request.
+            self._relay.closes = True
+        self._relay.head(head, errand.outgoing)
+        if self._visitor.is_writing_paused:
+            errand.connection.pause_reading(is_paused=True)
+
+    def on_switch(self, head: ResponseHead, rest: bytes) -> None:
+        """Join both connections, if a switch of protocols was asked for."""
+        errand = self._errand
+        if errand is None or errand.connection is None:
+            return
+        if not self.head.wants_websocket or head.upgrade != b"websocket":
+            self.on_unreachable(UpstreamError("the app switched protocols unasked"))
+            return
+        self._relay.switch(head, errand.outgoing)
+        self.status = head.status
+        connection, errand.connection = errand.connection, None
+        extensions = b",".join(v for n, v in head.fields if n.lower() == _EXTENSIONS)
+        tunnel = Tunnel(allowed_rsv(extensions), self._end)
+        connection.hand_over(tunnel.app)
+        self._visitor.hand_over(tunnel)
+        if rest:
+            tunnel.app.data_received(rest)
+
+    def on_body(self, data: bytes) -> None:
+        """Pass some of the answer's body on."""
+        self._relay.body(data)
+
+    def on_end(self, trailers: Fields) -> None:
+        """Pass the end of the answer on."""
+        if self._errand is not None:
+            self._errand.connection = None
+        self._relay.end(trailers)
+        self._finish()
+
+    def on_failure(self, error: UpstreamError) -> None:
+        """Try once more if that can harm nobody; otherwise tell the visitor."""
+        if self.status == 0 and self._errand is not None and self._errand.repeat(error):
+            return
+        self.on_unreachable(error)
+
+    def on_sent(self, *, is_paused: bool) -> None:
+        """Let the upload follow the head."""
+        if not self.body_done:
+            self.takes_body = not is_paused
+            self._visitor.proceed()
+
+    def on_unreachable(self, error: UpstreamError) -> None:
+        """Tell the visitor that the app does not answer."""
+        if self.status == 0:
+            _log.warning("upstream_failed", request_id=self.request_id, why=str(error))
+        if isinstance(error, UpstreamTimeoutError):
+            self._break_off(problems.UPSTREAM_TIMEOUT)
+        elif isinstance(error, UpstreamBusyError):
+            self._break_off(problems.UPSTREAM_BUSY)
+        else:
+            self._break_off(problems.BAD_UPSTREAM)
+
+    def on_upload_paused(self, *, is_paused: bool) -> None:
+        """Hold the upload back, or let it come again."""
+        if self.body_done or self.is_done:
+            return
+        self.takes_body = not is_paused
+        if not is_paused:
+            self._visitor.proceed()
+
+    # How it goes on.
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("request_failed", request_id=self.request_id, exc_info=error)
+            self._break_off(problems.INTERNAL_ERROR)
+
+    def _break_off(self, problem: Problem, detail: str | None = None) -> None:
+        """End with an answer of our own if there is none yet; otherwise cut what was begun."""
+        if self.is_done:
+            return
+        self._drop()
+        if self.status == 0:
+            self.refuse(problem, detail, closes=not self.body_done)
+            return
+        self._end()
+        self._visitor.abort()
+
+    def _drop(self) -> None:
+        """Let go of the app and of what is waited for."""
+        if self._errand is not None:
+            self._errand.break_off()
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    def _finish(self) -> None:
+        self._end()
+        self._visitor.finish(keep_alive=not self._relay.closes)
+
+    def _end(self) -> None:
+        self.is_done = True
+        self.takes_body = False
+        self._keeper.note(self)

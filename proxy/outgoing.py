@@ -1,0 +1,148 @@
+"""What an app receives: the canonical request line, the visitor's fields, and ours."""
+
+from datetime import UTC
+from urllib.parse import quote, urlsplit
+
+from policies.decision import Decision
+from policies.requirement import Access
+from proxy.canonical import CanonicalRequest
+from proxy.client_ip import client_address
+from proxy.exchange import Exchange
+from proxy.identity import Identified
+from proxy.parties import Outgoing
+from proxy.settings import ProxySettings, Route
+from proxy.wire.fields import strip_request
+
+_VARY = b"Vary: Cookie, Authorization\r\n"
+_WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+class Dresser:
+    """Makes the heads of requests to apps: first strip, then set."""
+
+    def __init__(self, settings: ProxySettings) -> None:
+        self._settings = settings
+        self._timeouts = settings.timeouts
+        # What apps make absolute links of.
+        port = urlsplit(settings.public_url).port
+        self._port = "" if port is None else f":{port}"
+        self._scheme = "https" if settings.is_secure else "http"
+        own = (settings.session_cookie, settings.flow_cookie)
+        self._own_cookies = frozenset(name.encode() for name in own)
+
+    def for_app(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        route: Route,
+        identified: Identified,
+        decision: Decision,
+        decision_id: str,
+    ) -> Outgoing:
+        """Return the request as an app shall see it."""
+        is_private = route.requirement.access is not Access.PUBLIC
+        added = f"X-Request-Id: {exchange.request_id}\r\n".encode()
+        head = self._head(
+            exchange,
+            canonical,
+            own_cookies=self._own_cookies,
+            hide_authorization=identified.token_was_ours,
+        )
+        head.append(entitlement_lines(decision, decision_id))
+        if exchange.head.wants_websocket:
+            head.append(_WEBSOCKET)
+        return Outgoing(
+            b"".join(head),
+            route.timeouts or self._timeouts,
+            added + _VARY if is_private else added,
+            self._own_cookies,
+            is_private,
+            route.body_limit_bytes,
+        )
+
+    def for_control(self, exchange: Exchange, canonical: CanonicalRequest) -> Outgoing:
+        """Return the request as the gateway's own pages shall see it, with our cookies."""
+        head = self._head(exchange, canonical, own_cookies=frozenset(), hide_authorization=False)
+        return Outgoing(
+            b"".join(head),
+            self._timeouts,
+            f"X-Request-Id: {exchange.request_id}\r\n".encode(),
+            frozenset(),
+            is_private=False,
+        )
+
+    def _head(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        *,
+        own_cookies: frozenset[bytes],
+        hide_authorization: bool,
+    ) -> list[bytes]:
+        request = exchange.head
+        line = f"{request.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
+        head = [line.encode()]
+        head += strip_request(
+            request.fields,
+            request.named,
+            own_cookies=own_cookies,
+            hide_authorization=hide_authorization,
+        )
+        if request.expects is not None and request.framing != 0:
+            head.append(b"Expect: 100-continue\r\n")
+        head.append(self._forwarded(exchange, canonical))
+        return head
+
+    def _forwarded(self, exchange: Exchange, canonical: CanonicalRequest) -> bytes:
+        """Return the lines that tell where a request came from (RFC 7239)."""
+        address = exchange.peer
+        if self._settings.trusted_proxies:
+            hops = exchange.head.headers.getall("X-Forwarded-For", ())
+            address = client_address(address, hops, self._settings.trusted_proxies)
+        node = f'"[{address}]"' if ":" in address else address
+        host = f"{canonical.host}{self._port}"
+        return (
+            f"X-Forwarded-For: {address}\r\n"
+            f"X-Forwarded-Proto: {self._scheme}\r\n"
+            f"X-Forwarded-Host: {host}\r\n"
+            f'Forwarded: for={node};proto={self._scheme};host="{host}"\r\n'
+            f"X-Request-Id: {exchange.request_id}\r\n"
+            "Via: 1.1 tollway\r\n"
+        ).encode()
+
+
+def entitlement_lines(decision: Decision, decision_id: str) -> bytes:
+    """Return the lines that tell an app who the client is and what was paid for.
+
+    `X-Entitlement-Features` is a list `name` or `name=value`, percent-encoded where needed.
+    """
+    lines = [f"X-Entitlement-Decision-Id: {decision_id}"]
+    if decision.client_id is None:
+        lines.append("X-Entitlement-Status: anonymous")
+        return _encode(lines)
+    lines.append(f"X-Entitlement-Client: {decision.client_id}")
+    held = decision.entitlement
+    if held is None:
+        lines.append("X-Entitlement-Status: unknown")
+        return _encode(lines)
+    status = held.status or ("granted" if held.features else "none")
+    lines.append(f"X-Entitlement-Status: {status}")
+    if held.plan:
+        lines.append(f"X-Entitlement-Plan: {quote(held.plan)}")
+    if held.features:
+        lines.append(f"X-Entitlement-Features: {', '.join(map(_feature, held.features))}")
+    if held.valid_until is not None:
+        until = held.valid_until.astimezone(UTC).isoformat(timespec="seconds")
+        lines.append(f"X-Entitlement-Valid-Until: {until.replace('+00:00', 'Z')}")
+    return _encode(lines)
+
+
+def _encode(lines: list[str]) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _feature(item: tuple[str, bool | int | str]) -> str:
+    name, value = item
+    if value is True:
+        return quote(name)
+    return f"{quote(name)}={str(value).lower() if value is False else quote(str(value))}"

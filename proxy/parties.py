@@ -1,0 +1,79 @@
+"""Who takes part in an exchange besides the app, and what is said to the app."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.answer import Answer
+from proxy.problems import Problem
+from proxy.settings import Timeouts
+from proxy.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from proxy.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as the app shall see it, and what is done with the answer.
+
+    `head` is everything before the framing fields, `added` are lines for the answer.
+    `is_private` marks the answer as one client's own.
+    """
+
+    head: bytes
+    timeouts: Timeouts
+    added: bytes
+    own_cookies: frozenset[bytes]
+    is_private: bool
+    body_limit: int | None = None
+
+
+class Visitor(Protocol):
+    """The connection that the request came on; `downstream.Downstream`."""
+
+    is_writing_paused: bool
+
+    @property
+    def is_last(self) -> bool:
+        """Tell whether no other request will be taken on this connection."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the answer."""
+        ...
+
+    def proceed(self) -> None:
+        """Go on with what has been read."""
+        ...
+
+    def limit_body(self, seconds: float) -> None:
+        """Give the whole upload so long from now."""
+        ...
+
+    def discard_body(self) -> bool:
+        """Throw away what has come of the upload; tell whether that was all of it."""
+        ...
+
+    def finish(self, *, keep_alive: bool) -> None:
+        """Take note that the answer is whole."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        ...
+
+    def hand_over(self, tunnel: Tunnel) -> None:
+        """Let the tunnel have the transport, and what was read ahead."""
+        ...
+
+
+class Keeper(Protocol):
+    """Whoever words refusals and keeps the log; `gate.Gate`."""
+
+    def explain(self, exchange: "Exchange", problem: Problem, detail: str | None) -> Answer:
+        """Return the answer that tells the problem."""
+        ...
+
+    def note(self, exchange: "Exchange") -> None:
+        """Write the exchange's line in the log."""
+        ...

@@ -1,0 +1,95 @@
+"""The answer's way to the visitor: an app's, framed anew, or one of our own."""
+
+from http import HTTPStatus
+from typing import Final
+
+from proxy.answer import Answer, render
+from proxy.parties import Outgoing, Visitor
+from proxy.wire.chunks import Fields, write_chunk, write_last
+from proxy.wire.fields import strip_response, strip_trailers
+from proxy.wire.head import RequestHead, ResponseHead
+
+_CLOSE: Final = b"Connection: close\r\n"
+_KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
+_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+_SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+class Relay:
+    """Writes one answer. `closes` tells whether the connection ends with it."""
+
+    __slots__ = ("_is_chunked", "_request", "_visitor", "closes")
+
+    def __init__(self, visitor: Visitor, request: RequestHead) -> None:
+        self._visitor = visitor
+        self._request = request
+        self._is_chunked = False
+        self.closes = not request.keep_alive
+
+    def say(self, answer: Answer) -> None:
+        """Send an answer of our own, whole."""
+        self._visitor.write(
+            render(answer, is_head=self._request.method == "HEAD", connection=self._connection())
+        )
+
+    def interim(self, head: ResponseHead) -> None:
+        """Pass an interim answer on to who understands it (RFC 9110 section 15.2)."""
+        if self._request.is_http_10 or (head.status == 100 and self._request.expects is None):
+            return
+        lines = strip_response(head.fields, head.named, own_cookies=frozenset(), is_private=False)
+        self._visitor.write(b"%b%b\r\n" % (_status_line(head), b"".join(lines)))
+
+    def head(self, head: ResponseHead, outgoing: Outgoing) -> None:
+        """Pass the answer's head on, framed anew."""
+        lines = strip_response(
+            head.fields,
+            head.named,
+            own_cookies=outgoing.own_cookies,
+            is_private=outgoing.is_private,
+        )
+        if head.framing >= 0:
+            if head.length is not None and head.status != 204:
+                lines.append(b"Content-Length: %b\r\n" % head.length)
+        elif self._request.is_http_10:
+            self.closes = True
+        else:
+            self._is_chunked = True
+            lines.append(_CHUNKED)
+        self._visitor.write(
+            b"%b%b%b%b\r\n"
+            % (_status_line(head), b"".join(lines), outgoing.added, self._connection())
+        )
+
+    def switch(self, head: ResponseHead, outgoing: Outgoing) -> None:
+        """Pass the agreement to a WebSocket on."""
+        lines = strip_response(
+            head.fields, head.named, own_cookies=outgoing.own_cookies, is_private=False
+        )
+        self._visitor.write(
+            b"%b%b%b%b\r\n" % (_status_line(head), b"".join(lines), outgoing.added, _SWITCH)
+        )
+
+    def body(self, data: bytes) -> None:
+        """Pass some of the answer's body on."""
+        self._visitor.write(write_chunk(data) if self._is_chunked else data)
+
+    def end(self, trailers: Fields) -> None:
+        """Pass the end of the answer on."""
+        if self._is_chunked:
+            self._visitor.write(write_last(strip_trailers(trailers)))
+
+    def _connection(self) -> bytes:
+        if self.closes:
+            return _CLOSE
+        return _KEEP_ALIVE if self._request.is_http_10 else b""
+
+
+def _status_line(head: ResponseHead) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason or _phrase(head.status))
+
+
+def _phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

@@ -1,0 +1,64 @@
+"""The request's body on its way: to an app as it comes, or collected for ourselves."""
+
+from collections.abc import Callable
+
+from proxy.upstreams.connection import UpstreamConnection
+from proxy.wire.chunks import Fields, write_chunk, write_last
+from proxy.wire.fields import strip_trailers
+from proxy.wire.framing import CHUNKED
+
+
+class UploadTooLargeError(Exception):
+    """There is more of it than what is taken."""
+
+
+class Upload:
+    """The body of one request; `framing` says how it comes."""
+
+    def __init__(self, framing: int) -> None:
+        self.is_whole = framing == 0
+        self._framing = framing
+        self._limit: int | None = None
+        self._received = 0
+        self._collected: bytearray | None = None
+        self._then: Callable[[bytes], None] | None = None
+
+    def limit(self, limit_bytes: int | None) -> None:
+        """Take no more than so many bytes.
+
+        Raises:
+            UploadTooLargeError: it says already that it will be more.
+        """
+        self._limit = limit_bytes
+        if limit_bytes is not None and self._framing > limit_bytes:
+            raise UploadTooLargeError
+
+    def collect(self, then: Callable[[bytes], None]) -> None:
+        """Keep what comes, and call `then` with all of it."""
+        self._collected = bytearray()
+        self._then = then
+
+    def take(self, data: bytes, connection: UpstreamConnection | None) -> None:
+        """Take some of it.
+
+        Raises:
+            UploadTooLargeError: it is too much by now.
+        """
+        self._received += len(data)
+        if self._limit is not None and self._received > self._limit:
+            raise UploadTooLargeError
+        if self._collected is not None:
+            self._collected += data
+        elif connection is not None:
+            connection.write(write_chunk(data) if self._framing == CHUNKED else data)
+
+    def end(self, trailers: Fields, connection: UpstreamConnection | None) -> None:
+        """Take note that it is whole."""
+        then, collected = self._then, self._collected
+        self._then = self._collected = None
+        if then is not None and collected is not None:
+            then(bytes(collected))
+        elif connection is not None:
+            if self._framing == CHUNKED:
+                connection.write(write_last(strip_trailers(trailers)))
+            connection.end_upload()

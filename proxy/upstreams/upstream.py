@@ -1,0 +1,161 @@
+"""All servers of one app: which one is asked next, and how many are asked at once."""
+
+import asyncio
+from collections import deque
+from itertools import count
+
+from proxy.deadlines import Deadlines
+from proxy.settings import App, Balance, ProxySettings
+from proxy.upstreams.address import Address, parse_address
+from proxy.upstreams.connection import UpstreamConnection
+from proxy.upstreams.errors import UpstreamBusyError, UpstreamError
+from proxy.upstreams.server import Breaker, Server
+
+# Requests that wait for one of an app's connections, at most; more are refused at once.
+_QUEUE_LIMIT = 1024
+
+
+class Upstream:
+    """Where one app's requests go. `limit` is of connections, to all its servers together."""
+
+    def __init__(self, servers: tuple[Server, ...], balance: Balance, limit: int) -> None:
+        self.servers = servers
+        self._balance = balance
+        self._limit = limit
+        self._turns = count()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def busy(self) -> int:
+        """Connections that are in use."""
+        return sum(server.busy for server in self.servers)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a request."""
+        return sum(server.idle for server in self.servers)
+
+    def choose(self) -> Server | None:
+        """Return the server whose turn it is; None if none is well."""
+        now = self._loop.time()
+        if len(self.servers) == 1:
+            server = self.servers[0]
+            return server if server.is_available(now) else None
+        return next(iter(self._well(now)), None)
+
+    def take(self, server: Server) -> UpstreamConnection | None:
+        """Return an open connection to the server, if there is one that nobody waits for."""
+        if self._waiting:
+            return None
+        connection = server.take_idle()
+        if connection is not None:
+            server.try_once(self._loop.time())
+        return connection
+
+    async def connect(self, first: Server, timeout_s: float) -> tuple[Server, UpstreamConnection]:
+        """Return a connection, a new one if need be; a server that refuses is passed over.
+
+        Nothing was sent to it, so that is safe for every method.
+
+        Raises:
+            UpstreamBusyError: all connections are taken and stay so.
+            UpstreamError: no server could be connected to.
+        """
+        await self._wait_for_room(timeout_s)
+        others = [server for server in self._well(self._loop.time()) if server is not first]
+        failed: UpstreamError = UpstreamBusyError("no server")
+        for server in (first, *others):
+            connection = server.take_idle()
+            if connection is not None:
+                return server, connection
+            try:
+                return server, await self.connect_to(server, timeout_s)
+            except UpstreamError as error:
+                server.note_failure()
+                failed = error
+        raise failed
+
+    async def connect_to(self, server: Server, timeout_s: float) -> UpstreamConnection:
+        """Return a new connection to this very server.
+
+        Raises:
+            UpstreamError: it could not be connected to.
+        """
+        server.try_once(self._loop.time())
+        return await server.connect(timeout_s)
+
+    def on_room(self) -> None:
+        """Let the next request have the connection that has become free."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; requests under way keep theirs."""
+        for server in self.servers:
+            server.close_idle()
+
+    async def _wait_for_room(self, timeout_s: float) -> None:
+        if self.busy < self._limit and not self._waiting:
+            return
+        if len(self._waiting) >= _QUEUE_LIMIT:
+            raise UpstreamBusyError("too many requests wait for the app")
+        waiter = self._loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await waiter
+        except TimeoutError as error:
+            raise UpstreamBusyError("every connection to the app was busy for too long") from error
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.on_room()  # Ours now, and we do not want it any more.
+            raise
+
+    def _well(self, now: float) -> list[Server]:
+        """Return the servers that may be asked, the one whose turn it is first."""
+        turn = next(self._turns) % len(self.servers)
+        order = self.servers[turn:] + self.servers[:turn]
+        well = [server for server in order if server.is_available(now)]
+        if self._balance is Balance.LEAST_CONNECTIONS:
+            well.sort(key=lambda server: server.busy)
+        return well
+
+
+def upstream_of(app: App, settings: ProxySettings, deadlines: Deadlines) -> Upstream:
+    """Return where an app's requests go.
+
+    Raises:
+        ValueError: an address is none.
+        OSError: a CA file cannot be read.
+    """
+    addresses = tuple(parse_address(url, app.tls) for url in app.upstreams)
+    breaker = Breaker(app.failures, app.cooldown_s)
+    return _make(addresses, breaker, app.balance, settings, deadlines)
+
+
+def control_upstream(socket_path: str, settings: ProxySettings, deadlines: Deadlines) -> Upstream:
+    """Return the control process: the gateway's own pages, behind a private socket."""
+    address = Address("control", path=socket_path)
+    # It is us: there is nobody else to ask, so it is always asked.
+    return _make((address,), Breaker(2**31, 0.0), Balance.ROUND_ROBIN, settings, deadlines)
+
+
+def _make(
+    addresses: tuple[Address, ...],
+    breaker: Breaker,
+    balance: Balance,
+    settings: ProxySettings,
+    deadlines: Deadlines,
+) -> Upstream:
+    servers = tuple(
+        Server(address, breaker, deadlines, idle_s=settings.upstream_idle_s)
+        for address in addresses
+    )
+    upstream = Upstream(servers, balance, settings.upstream_connections)
+    for server in servers:
+        server.on_room = upstream.on_room
+    return upstream
