@@ -51,7 +51,7 @@ def _configure(handler: logging.Handler) -> None:
         structlog.processors.format_exc_info,
     ]
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -73,3 +73,26 @@ def _configure(handler: logging.Handler) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def log_lines(text: str) -> None:
+    """Write lines of the access log, which are JSON already, to where the log goes."""
+    for handler in logging.getLogger().handlers:
+        handler.handle(_Lines(text))
+
+
+class _Lines(logging.LogRecord):
+    """Whole lines that no formatter may touch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("proxy", logging.INFO, "", 0, text, None, None)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes records as JSON, and lines as they are; the handler ends them with a line feed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text."""
+        if isinstance(record, _Lines):
+            return str(record.msg).removesuffix("\n")
+        return super().format(record)

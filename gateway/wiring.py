@@ -26,6 +26,7 @@ from gateway.config.schema import Config
 from gateway.control import ControlServer, create_control_app
 from gateway.errors import StartError
 from gateway.health import Health
+from gateway.observability import log_lines
 from gateway.sessions import ClientDirectory
 from gateway.stores import Stores, checks_of, open_stores
 from gateway.translate import (
@@ -185,6 +186,8 @@ def _create_server(
         TokenVerifier(issuers_of(config), time.time),
         settings.session_cookie,
     )
+    log = AccessLog(log_lines)
+    stack.callback(log.close)
     gate = Gate(
         settings,
         table,
@@ -194,7 +197,7 @@ def _create_server(
         control,
         clock=extras.clock,
         wall=wall,
-        log=AccessLog(),
+        log=log,
     )
     return ProxyServer(gate, settings, deadlines, drain_s=config.proxy.drain_s)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from proxy import problems
 from proxy.deadlines import NEVER, Progress
 from proxy.exchange import Exchange
+from proxy.known import Known, known_of
 from proxy.problems import Problem
 from proxy.sockets import reset
 from proxy.tunnel import GOING_AWAY, Tunnel
@@ -36,6 +37,7 @@ class Downstream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._reader = RequestReader(server.head_limits)
+        self._known: Known | None = None
         self._deadline = NEVER
         self._body_deadline = NEVER
         self._progress = Progress(server.settings.write_timeout_s)
@@ -45,8 +47,7 @@ class Downstream(asyncio.Protocol):
         self._lingers = False
         self._tunnel: Tunnel | None = None
         self.is_writing_paused = False
-        self.peer = ""
-        """The other end's address; empty over a unix socket."""
+        self.peer = ""  # the other end's address; stays empty over a unix socket
 
     # What the exchange calls.
 
@@ -96,7 +97,7 @@ class Downstream(asyncio.Protocol):
         """Let the tunnel have the transport, and what was read ahead."""
         transport = cast("asyncio.Transport", self._transport)
         self._hold_reading(is_held=False)
-        self._exchange = None
+        self._exchange = self._known = None
         self._deadline = NEVER
         self._tunnel = tunnel
         ahead = self._reader.take_rest()
@@ -237,8 +238,10 @@ class Downstream(asyncio.Protocol):
             self._deadline = min(self._deadline, limit)
             return False
         self._deadline = NEVER
-        self._exchange = Exchange(self, head, self._server.gate, self.peer)
-        self._server.gate.begin(self._exchange)
+        gate = self._server.gate
+        self._known = known_of(self._known, gate, head.section)
+        self._exchange = Exchange(self, head, self._known, gate, self.peer)
+        gate.begin(self._exchange)
         return True
 
     def _feed(self, exchange: Exchange) -> None:
@@ -293,6 +296,5 @@ class Downstream(asyncio.Protocol):
 
     def _leave(self) -> None:
         """Wait no more: nobody is there, or nobody asks anything."""
-        transport = self._transport
-        if transport is not None:
-            transport.close() if self._exchange is None else transport.abort()
+        if self._transport is not None:
+            self._transport.close() if self._exchange is None else self._transport.abort()

@@ -38,6 +38,17 @@ class Sender(Receiver, Protocol):
 class Errand:
     """`body` is the request's where it was collected; otherwise the sender writes it."""
 
+    __slots__ = (
+        "_body",
+        "_is_repeated",
+        "_request",
+        "_sender",
+        "_server",
+        "_upstream",
+        "connection",
+        "outgoing",
+    )
+
     def __init__(
         self,
         sender: Sender,
@@ -101,7 +112,7 @@ class Errand:
     async def _connect(self, server: Server) -> None:
         try:
             server, connection = await self._upstream.connect(
-                server, self.outgoing.timeouts.connect_s
+                server, self.outgoing.terms.timeouts.connect_s
             )
         except UpstreamError as error:
             self._sender.on_unreachable(error)
@@ -110,7 +121,9 @@ class Errand:
 
     async def _connect_to(self, server: Server) -> None:
         try:
-            connection = await self._upstream.connect_to(server, self.outgoing.timeouts.connect_s)
+            connection = await self._upstream.connect_to(
+                server, self.outgoing.terms.timeouts.connect_s
+            )
         except UpstreamError as error:
             server.note_failure()
             self._sender.on_unreachable(error)
@@ -120,7 +133,7 @@ class Errand:
     def _send(self, server: Server, connection: UpstreamConnection) -> None:
         self._server = server
         self.connection = connection
-        method, timeouts = self._request.method, self.outgoing.timeouts
+        method, timeouts = self._request.method, self.outgoing.terms.timeouts
         framing = self._request.framing if self._body is None else len(self._body)
         connection.begin(
             self._sender,

@@ -6,7 +6,6 @@ other side needs to take it.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -18,6 +17,8 @@ from proxy import problems
 from proxy.answer import Answer
 from proxy.canonical import CanonicalRequest
 from proxy.errand import Errand
+from proxy.ids import new_id
+from proxy.known import Known
 from proxy.parties import Keeper, Outgoing, Visitor
 from proxy.problems import Problem
 from proxy.relay import Relay
@@ -36,21 +37,21 @@ _EXTENSIONS: Final = b"sec-websocket-extensions"
 _LEFT: Final = 499  # The visitor left before there was an answer (nginx's number).
 
 
-def new_id() -> str:
-    """Return an id for logs and support: unlikely to come twice, and no secret."""
-    return f"{random.getrandbits(64):016x}"
-
-
 class Exchange:
     """A request under way. `status` is 0 until an answer was begun."""
 
-    def __init__(self, visitor: Visitor, head: RequestHead, keeper: Keeper, peer: str) -> None:
+    def __init__(
+        self, visitor: Visitor, head: RequestHead, known: Known, keeper: Keeper, peer: str
+    ) -> None:
         self.head = head
+        self.known = known
         self.peer = peer
         self.request_id = new_id()
         self.started_s = time.perf_counter()
         self.canonical: CanonicalRequest | None = None
-        self.facts: dict[str, str | None] = {}
+        self.app_id = ""
+        self.decision: Decision | None = None
+        self.decision_id = ""
         self.status = 0
         self.is_done = False
         self.takes_body = False
@@ -68,15 +69,12 @@ class Exchange:
         self._task = asyncio.get_running_loop().create_task(coroutine)
         self._task.add_done_callback(self._on_task_done)
 
-    def decided(self, app_id: str, decision: Decision, decision_id: str) -> None:
-        """Keep for the log what was decided, and why."""
-        self.facts = {
-            "app": app_id,
-            "outcome": decision.outcome.value,
-            "reason": decision.reason.value,
-            "decision_id": decision_id,
-            "client": decision.client_id,
-        }
+    def decided(self, app_id: str, decision: Decision) -> str:
+        """Keep for the log what was decided, and why; return the decision's id."""
+        self.app_id = app_id
+        self.decision = decision
+        self.decision_id = new_id()
+        return self.decision_id
 
     def answer(self, answer: Answer) -> None:
         """Say something of our own, and end."""
@@ -112,7 +110,7 @@ class Exchange:
     def forward(self, upstream: Upstream, outgoing: Outgoing, body: bytes | None = None) -> None:
         """Send the request to an app; `body` is the upload where it was collected."""
         try:
-            self._upload.limit(outgoing.body_limit)
+            self._upload.limit(outgoing.terms.body_limit)
         except UploadTooLargeError:
             self.refuse(problems.TOO_LARGE, closes=True)
             return
@@ -208,6 +206,10 @@ class Exchange:
     def on_body(self, data: bytes) -> None:
         """Pass some of the answer's body on."""
         self._relay.body(data)
+
+    def on_read(self) -> None:
+        """Send what has come."""
+        self._relay.flush()
 
     def on_end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""

@@ -17,8 +17,11 @@ from proxy import problems
 from proxy.access_log import AccessLog
 from proxy.answer import Answer, render
 from proxy.canonical import CanonicalRequest, Rejected, parse_origin, parse_request
-from proxy.exchange import Exchange, new_id
-from proxy.identity import Identified, Identifier, has_bearer
+from proxy.credential import Credential
+from proxy.exchange import Exchange
+from proxy.identity import Identified, Identifier
+from proxy.ids import new_id
+from proxy.known import Pass
 from proxy.outgoing import Dresser
 from proxy.ports import Clock, Facts, SessionsUnavailableError
 from proxy.problems import Problem
@@ -85,24 +88,30 @@ class Gate:
         if matched is None:
             exchange.refuse(problems.NOT_FOUND)
             return
-        identified = self._identifier.recall(head.headers, canonical.host)
+        known = exchange.known
+        if known.credential is None:
+            known.credential = self._identifier.read(head.headers)
+        identified = self._identifier.recall(known.credential, canonical.host)
         if identified is None:
-            exchange.wait_for(self._identify(exchange, canonical, matched))
+            exchange.wait_for(self._identify(exchange, canonical, matched, known.credential))
         else:
             self._look_up(exchange, canonical, matched, identified)
 
     async def _identify(
-        self, exchange: Exchange, canonical: CanonicalRequest, matched: Matched
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        matched: Matched,
+        credential: Credential,
     ) -> None:
-        headers = exchange.head.headers
         try:
-            identified = await self._identifier.identify(headers, canonical.host)
+            identified = await self._identifier.identify(credential, canonical.host)
         except SessionsUnavailableError as error:
             # A bearer token that led to the store was ours.
-            identified = Identified(Anonymous(), token_was_ours=has_bearer(headers))
+            identified = Identified(Anonymous(), token_was_ours=credential.bearer is not None)
             if matched.route.requirement.access is not Access.PUBLIC:
                 unknown = Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=str(error))
-                self._act(exchange, canonical, matched, identified, unknown)
+                self._refuse(exchange, matched, unknown)
                 return
         self._look_up(exchange, canonical, matched, identified)
 
@@ -144,15 +153,34 @@ class Gate:
         *,
         is_final: bool = False,
     ) -> None:
+        now = self._clock()
+        earlier = exchange.known.passes.get(id(matched))
+        if earlier is not None and earlier.holds(matched, facts, now):
+            self._let_through(exchange, canonical, earlier)
+            return
         identity, requirement = identified.identity, matched.route.requirement
         last_known = None
         if isinstance(facts, Unknown) and isinstance(identity, Client):
             last_known = self._facts.find_last_known(identity.client_id)
-        decision = decide(requirement, identity, facts, self._clock(), last_known)
+        decision = decide(requirement, identity, facts, now, last_known)
         if not is_final and self._is_worth_a_second_look(decision):
             exchange.wait_for(self._look_again(exchange, canonical, matched, identified))
             return
-        self._act(exchange, canonical, matched, identified, decision)
+        if not decision.is_allowed:
+            self._refuse(exchange, matched, decision)
+            return
+        if _is_foreign_websocket(exchange, canonical, identified):
+            exchange.decided(matched.app.id, decision)
+            exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
+            return
+        lines = self._dress.lines_for_app(
+            exchange, canonical, decision, hide_authorization=identified.token_was_ours
+        )
+        terms = self._dress.terms_of(matched.route)
+        passed = Pass(matched, facts, now, decision, lines, terms)
+        if passed.can_be_kept:
+            exchange.known.passes[id(matched)] = passed
+        self._let_through(exchange, canonical, passed)
 
     def _is_worth_a_second_look(self, decision: Decision) -> bool:
         """Tell whether a refusal rests on facts that are more than seconds old."""
@@ -174,26 +202,17 @@ class Gate:
         )
         self._decide(exchange, canonical, matched, identified, truth, is_final=True)
 
-    def _act(
-        self,
-        exchange: Exchange,
-        canonical: CanonicalRequest,
-        matched: Matched,
-        identified: Identified,
-        decision: Decision,
-    ) -> None:
-        requirement, decision_id = matched.route.requirement, new_id()
-        exchange.decided(matched.app.id, decision, decision_id)
-        if not decision.is_allowed:
-            asked = _asked(exchange)
-            exchange.answer(self._respond.refuse(asked, requirement, decision, decision_id))
-        elif _is_foreign_websocket(exchange, canonical, identified):
-            exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
-        else:
-            outgoing = self._dress.for_app(
-                exchange, canonical, matched.route, identified, decision, decision_id
-            )
-            exchange.forward(self._upstreams[matched.app.id], outgoing)
+    def _refuse(self, exchange: Exchange, matched: Matched, decision: Decision) -> None:
+        decision_id = exchange.decided(matched.app.id, decision)
+        exchange.answer(
+            self._respond.refuse(_asked(exchange), matched.route.requirement, decision, decision_id)
+        )
+
+    def _let_through(self, exchange: Exchange, canonical: CanonicalRequest, passed: Pass) -> None:
+        app_id = passed.matched.app.id
+        decision_id = exchange.decided(app_id, passed.decision)
+        outgoing = self._dress.for_app(exchange, canonical, passed.lines, passed.terms, decision_id)
+        exchange.forward(self._upstreams[app_id], outgoing)
 
     def _is_own(self, canonical: CanonicalRequest) -> bool:
         """Tell whether the gateway itself answers here, and no app."""

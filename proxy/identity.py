@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
-from proxy.cookies import read_cookies
+from proxy.credential import Credential, read_credential
 from proxy.ports import Clients, Sessions
 from proxy.tokens import TokenVerifier
-
-# More cookies of our name than this are somebody's experiment.
-_MAX_SESSION_COOKIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +32,33 @@ class Identifier:
         self._tokens = tokens
         self._session_cookie = session_cookie
 
-    def recall(self, headers: CIMultiDictProxy[str], host: str) -> Identified | None:
+    def read(self, headers: CIMultiDictProxy[str]) -> Credential:
+        """Return what a request shows of who sends it."""
+        return read_credential(headers, self._session_cookie)
+
+    def recall(self, credential: Credential, host: str) -> Identified | None:
         """Return who asks if that is known without waiting, else None."""
-        bearer = _bearer(headers)
+        bearer = credential.bearer
+        if bearer is None:
+            if not credential.cookies:
+                return _NOBODY
+            found = self._sessions.recall(credential.cookies[0], host)
+            return None if found is None else Identified(Client(found, "session"))
         if isinstance(bearer, BadCredential):
             return Identified(bearer)
-        if bearer is not None:
-            verified = self._tokens.verify(bearer)
-            if isinstance(verified, BadCredential):
-                return Identified(verified)
-            known = self._clients.recall(verified.external_id)
-            return None if known is None else Identified(Client(known, "token"), True)
-        cookies = read_cookies(headers, self._session_cookie)
-        if not cookies:
-            return _NOBODY
-        found = self._sessions.recall(cookies[0], host)
-        return None if found is None else Identified(Client(found, "session"))
+        verified = self._tokens.verify(bearer)
+        if isinstance(verified, BadCredential):
+            return Identified(verified)
+        known = self._clients.recall(verified.external_id)
+        return None if known is None else Identified(Client(known, "token"), token_was_ours=True)
 
-    async def identify(self, headers: CIMultiDictProxy[str], host: str) -> Identified:
+    async def identify(self, credential: Credential, host: str) -> Identified:
         """Return who asks.
 
         Raises:
             SessionsUnavailableError: it cannot be known just now.
         """
-        bearer = _bearer(headers)
+        bearer = credential.bearer
         if isinstance(bearer, BadCredential):
             return Identified(bearer)
         if bearer is not None:
@@ -67,25 +67,8 @@ class Identifier:
                 return Identified(verified)
             client_id = await self._clients.get_client(verified.external_id)
             return Identified(Client(client_id, "token"), token_was_ours=True)
-        cookies = read_cookies(headers, self._session_cookie)[:_MAX_SESSION_COOKIES]
-        for cookie in cookies:
+        for cookie in credential.cookies:
             found = await self._sessions.find_client(cookie, host)
             if found is not None:
                 return Identified(Client(found, "session"))
-        return Identified(Anonymous(session_ended=bool(cookies)))
-
-
-def has_bearer(headers: CIMultiDictProxy[str]) -> bool:
-    """Tell whether a bearer token came, good or bad."""
-    return _bearer(headers) is not None
-
-
-def _bearer(headers: CIMultiDictProxy[str]) -> str | BadCredential | None:
-    """Return the bearer token; other schemes are the app's own business."""
-    values = headers.getall("Authorization", ())
-    bearers = [v for v in values if v[:7].lower() == "bearer "]
-    if not bearers:
-        return None
-    if len(values) > 1:
-        return BadCredential("more than one Authorization field")
-    return bearers[0][7:].strip()
+        return Identified(Anonymous(session_ended=bool(credential.cookies)))

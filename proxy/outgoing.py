@@ -8,13 +8,13 @@ from policies.requirement import Access
 from proxy.canonical import CanonicalRequest
 from proxy.client_ip import client_address
 from proxy.exchange import Exchange
-from proxy.identity import Identified
-from proxy.parties import Outgoing
+from proxy.parties import Outgoing, Terms
 from proxy.settings import ProxySettings, Route
 from proxy.wire.fields import strip_request
 
 _VARY = b"Vary: Cookie, Authorization\r\n"
 _WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_NO_COOKIES: frozenset[bytes] = frozenset()
 
 
 class Dresser:
@@ -22,76 +22,85 @@ class Dresser:
 
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
-        self._timeouts = settings.timeouts
         # What apps make absolute links of.
         port = urlsplit(settings.public_url).port
         self._port = "" if port is None else f":{port}"
         self._scheme = "https" if settings.is_secure else "http"
         own = (settings.session_cookie, settings.flow_cookie)
         self._own_cookies = frozenset(name.encode() for name in own)
+        self._control_terms = Terms(settings.timeouts, _NO_COOKIES, is_private=False)
+
+    def terms_of(self, route: Route) -> Terms:
+        """Return what holds for the route's requests and answers."""
+        return Terms(
+            route.timeouts or self._settings.timeouts,
+            self._own_cookies,
+            is_private=route.requirement.access is not Access.PUBLIC,
+            body_limit=route.body_limit_bytes,
+        )
+
+    def lines_for_app(
+        self,
+        exchange: Exchange,
+        canonical: CanonicalRequest,
+        decision: Decision,
+        *,
+        hide_authorization: bool,
+    ) -> bytes:
+        """Return the lines that are the same for every such request of the visitor's."""
+        lines = self._lines(
+            exchange,
+            canonical,
+            own_cookies=self._own_cookies,
+            hide_authorization=hide_authorization,
+        )
+        return lines + entitlement_lines(decision)
 
     def for_app(
         self,
         exchange: Exchange,
         canonical: CanonicalRequest,
-        route: Route,
-        identified: Identified,
-        decision: Decision,
+        lines: bytes,
+        terms: Terms,
         decision_id: str,
     ) -> Outgoing:
         """Return the request as an app shall see it."""
-        is_private = route.requirement.access is not Access.PUBLIC
-        added = f"X-Request-Id: {exchange.request_id}\r\n".encode()
-        head = self._head(
-            exchange,
-            canonical,
-            own_cookies=self._own_cookies,
-            hide_authorization=identified.token_was_ours,
-        )
-        head.append(entitlement_lines(decision, decision_id))
+        request_id = exchange.request_id
+        head = (
+            f"{canonical.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
+            f"X-Request-Id: {request_id}\r\nX-Entitlement-Decision-Id: {decision_id}\r\n"
+        ).encode() + lines
         if exchange.head.wants_websocket:
-            head.append(_WEBSOCKET)
-        return Outgoing(
-            b"".join(head),
-            route.timeouts or self._timeouts,
-            added + _VARY if is_private else added,
-            self._own_cookies,
-            is_private,
-            route.body_limit_bytes,
-        )
+            head += _WEBSOCKET
+        added = f"X-Request-Id: {request_id}\r\n".encode()
+        return Outgoing(head, added + _VARY if terms.is_private else added, terms)
 
     def for_control(self, exchange: Exchange, canonical: CanonicalRequest) -> Outgoing:
         """Return the request as the gateway's own pages shall see it, with our cookies."""
-        head = self._head(exchange, canonical, own_cookies=frozenset(), hide_authorization=False)
-        return Outgoing(
-            b"".join(head),
-            self._timeouts,
-            f"X-Request-Id: {exchange.request_id}\r\n".encode(),
-            frozenset(),
-            is_private=False,
-        )
+        added = f"X-Request-Id: {exchange.request_id}\r\n".encode()
+        line = f"{canonical.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
+        lines = self._lines(exchange, canonical, own_cookies=_NO_COOKIES, hide_authorization=False)
+        return Outgoing(line.encode() + added + lines, added, self._control_terms)
 
-    def _head(
+    def _lines(
         self,
         exchange: Exchange,
         canonical: CanonicalRequest,
         *,
         own_cookies: frozenset[bytes],
         hide_authorization: bool,
-    ) -> list[bytes]:
-        request = exchange.head
-        line = f"{request.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
-        head = [line.encode()]
-        head += strip_request(
-            request.fields,
-            request.named,
+    ) -> bytes:
+        section = exchange.head.section
+        lines = strip_request(
+            section.fields,
+            section.named,
             own_cookies=own_cookies,
             hide_authorization=hide_authorization,
         )
-        if request.expects is not None and request.framing != 0:
-            head.append(b"Expect: 100-continue\r\n")
-        head.append(self._forwarded(exchange, canonical))
-        return head
+        if section.expects is not None and section.framing != 0:
+            lines.append(b"Expect: 100-continue\r\n")
+        lines.append(self._forwarded(exchange, canonical))
+        return b"".join(lines)
 
     def _forwarded(self, exchange: Exchange, canonical: CanonicalRequest) -> bytes:
         """Return the lines that tell where a request came from (RFC 7239)."""
@@ -106,21 +115,18 @@ class Dresser:
             f"X-Forwarded-Proto: {self._scheme}\r\n"
             f"X-Forwarded-Host: {host}\r\n"
             f'Forwarded: for={node};proto={self._scheme};host="{host}"\r\n'
-            f"X-Request-Id: {exchange.request_id}\r\n"
             "Via: 1.1 tollway\r\n"
         ).encode()
 
 
-def entitlement_lines(decision: Decision, decision_id: str) -> bytes:
+def entitlement_lines(decision: Decision) -> bytes:
     """Return the lines that tell an app who the client is and what was paid for.
 
     `X-Entitlement-Features` is a list `name` or `name=value`, percent-encoded where needed.
     """
-    lines = [f"X-Entitlement-Decision-Id: {decision_id}"]
     if decision.client_id is None:
-        lines.append("X-Entitlement-Status: anonymous")
-        return _encode(lines)
-    lines.append(f"X-Entitlement-Client: {decision.client_id}")
+        return b"X-Entitlement-Status: anonymous\r\n"
+    lines = [f"X-Entitlement-Client: {decision.client_id}"]
     held = decision.entitlement
     if held is None:
         lines.append("X-Entitlement-Status: unknown")

@@ -13,19 +13,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request as the app shall see it, and what is done with the answer.
+class Terms:
+    """What holds for a request and its answer by its route.
 
-    `head` is everything before the framing fields, `added` are lines for the answer.
-    `is_private` marks the answer as one client's own.
+    `is_private` marks the answer as one client's own; `own_cookies` are never set by an app.
     """
 
-    head: bytes
     timeouts: Timeouts
-    added: bytes
     own_cookies: frozenset[bytes]
     is_private: bool
     body_limit: int | None = None
+
+
+class Outgoing:
+    """A request as the app shall see it, and what the answer is given.
+
+    `head` is everything before the framing fields, `added` are lines for the answer.
+    """
+
+    __slots__ = ("added", "head", "terms")
+
+    def __init__(self, head: bytes, added: bytes, terms: Terms) -> None:
+        self.head = head
+        self.added = added
+        self.terms = terms
 
 
 class Visitor(Protocol):

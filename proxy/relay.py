@@ -16,15 +16,20 @@ _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
 class Relay:
-    """Writes one answer. `closes` tells whether the connection ends with it."""
+    """Writes one answer. `closes` tells whether the connection ends with it.
 
-    __slots__ = ("_is_chunked", "_request", "_visitor", "closes")
+    What is read of an app at once is written at once: `flush` sends what has come together,
+    for every write costs a system call.
+    """
+
+    __slots__ = ("_held", "_is_chunked", "_request", "_visitor", "closes")
 
     def __init__(self, visitor: Visitor, request: RequestHead) -> None:
         self._visitor = visitor
         self._request = request
         self._is_chunked = False
-        self.closes = not request.keep_alive
+        self._held: list[bytes] = []
+        self.closes = not request.section.keep_alive
 
     def say(self, answer: Answer) -> None:
         """Send an answer of our own, whole."""
@@ -40,12 +45,10 @@ class Relay:
         self._visitor.write(b"%b%b\r\n" % (_status_line(head), b"".join(lines)))
 
     def head(self, head: ResponseHead, outgoing: Outgoing) -> None:
-        """Pass the answer's head on, framed anew."""
+        """Take the answer's head, and frame it anew."""
+        terms = outgoing.terms
         lines = strip_response(
-            head.fields,
-            head.named,
-            own_cookies=outgoing.own_cookies,
-            is_private=outgoing.is_private,
+            head.fields, head.named, own_cookies=terms.own_cookies, is_private=terms.is_private
         )
         if head.framing >= 0:
             if head.length is not None and head.status != 204:
@@ -55,28 +58,32 @@ class Relay:
         else:
             self._is_chunked = True
             lines.append(_CHUNKED)
-        self._visitor.write(
-            b"%b%b%b%b\r\n"
-            % (_status_line(head), b"".join(lines), outgoing.added, self._connection())
-        )
+        self._held = [_status_line(head), *lines, outgoing.added, self._connection(), b"\r\n"]
 
     def switch(self, head: ResponseHead, outgoing: Outgoing) -> None:
         """Pass the agreement to a WebSocket on."""
         lines = strip_response(
-            head.fields, head.named, own_cookies=outgoing.own_cookies, is_private=False
+            head.fields, head.named, own_cookies=outgoing.terms.own_cookies, is_private=False
         )
         self._visitor.write(
             b"%b%b%b%b\r\n" % (_status_line(head), b"".join(lines), outgoing.added, _SWITCH)
         )
 
     def body(self, data: bytes) -> None:
-        """Pass some of the answer's body on."""
-        self._visitor.write(write_chunk(data) if self._is_chunked else data)
+        """Take some of the answer's body."""
+        self._held.append(write_chunk(data) if self._is_chunked else data)
 
     def end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""
         if self._is_chunked:
-            self._visitor.write(write_last(strip_trailers(trailers)))
+            self._held.append(write_last(strip_trailers(trailers)))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what was taken."""
+        held, self._held = self._held, []
+        if held:
+            self._visitor.write(b"".join(held))
 
     def _connection(self) -> bytes:
         if self.closes:

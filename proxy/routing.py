@@ -21,7 +21,8 @@ class RouteTable:
     def __init__(self, apps: Iterable[App]) -> None:
         self._apps = {app.host: app for app in apps}
         self._routes = {
-            app.host: sorted(app.routes, key=_precedence) for app in self._apps.values()
+            app.host: tuple(Matched(app, r) for r in sorted(app.routes, key=_precedence))
+            for app in self._apps.values()
         }
 
     def find_app(self, host: str) -> App | None:
@@ -30,12 +31,9 @@ class RouteTable:
 
     def match(self, request: CanonicalRequest) -> Matched | None:
         """Return what applies to the request, or None, which is a 404 and never a pass."""
-        app = self._apps.get(request.host)
-        if app is None:
-            return None
-        for route in self._routes[app.host]:
-            if _covers(route, request):
-                return Matched(app, route)
+        for matched in self._routes.get(request.host, ()):
+            if _covers(matched.route, request):
+                return matched
         return None
 
 

@@ -13,7 +13,7 @@ from proxy.exchange import Exchange
 from proxy.parties import Keeper
 from proxy.problems import Problem
 from proxy.settings import ProxySettings
-from proxy.wire.reader import HeadLimits
+from proxy.wire.head import HeadLimits
 
 _BACKLOG = 2048
 

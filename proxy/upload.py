@@ -15,6 +15,8 @@ class UploadTooLargeError(Exception):
 class Upload:
     """The body of one request; `framing` says how it comes."""
 
+    __slots__ = ("_collected", "_framing", "_limit", "_received", "_then", "is_whole")
+
     def __init__(self, framing: int) -> None:
         self.is_whole = framing == 0
         self._framing = framing

@@ -9,7 +9,8 @@ from proxy.upstreams.errors import UpstreamError, UpstreamTimeoutError
 from proxy.upstreams.ports import Owner, Receiver
 from proxy.wire.chunks import ChunkError, ChunkReader, Fields
 from proxy.wire.framing import CHUNKED, UNTIL_CLOSE
-from proxy.wire.head import END, HeadError, ResponseHead, read_response
+from proxy.wire.head import HeadError, ResponseHead
+from proxy.wire.parser import END, read_response
 
 # Of an answer's head, whatever its lines; apps are less hostile than strangers, and no less odd.
 _HEAD_LIMIT_BYTES: Final = 256 * 1024
@@ -149,6 +150,8 @@ class UpstreamConnection(asyncio.Protocol):
                 data = self._read_heads(data)
             if data and self._head is not None:
                 self._read_body(data)
+            if self._head is not None and self._receiver is not None:
+                self._receiver.on_read()
         except (HeadError, ChunkError) as error:
             self._fail(UpstreamError(str(error)))
 

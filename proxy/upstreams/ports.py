@@ -29,6 +29,10 @@ class Receiver(Protocol):
         """Take some of the answer's body."""
         ...
 
+    def on_read(self) -> None:
+        """Take note that this is all that has come for now."""
+        ...
+
     def on_end(self, trailers: Fields) -> None:
         """Take note that the answer is whole; the connection is not the receiver's any more."""
         ...

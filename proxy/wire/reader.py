@@ -1,39 +1,28 @@
 """Cuts a visitor's bytes into requests: heads, and the bodies behind them."""
 
-from dataclasses import dataclass
-
 from proxy.wire.chunks import ChunkReader, Fields
 from proxy.wire.framing import CHUNKED
 from proxy.wire.head import (
-    END,
     HeadError,
+    HeaderSection,
+    HeadLimits,
     HeadTooLargeError,
     RequestHead,
-    looks_like_request,
-    read_request,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """What a request's head may be, in bytes; `count` is of fields."""
-
-    head: int
-    url: int
-    field: int
-    count: int
+from proxy.wire.parser import END, looks_like_request, read_request
 
 
 class RequestReader:
     """Holds what has come and was not taken yet."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_limits")
+    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_section")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         self._buffer = b""
         self._left = 0  # bytes of a body of known length that are still to come
         self._chunks: ChunkReader | None = None
+        self._section: HeaderSection | None = None
 
     @property
     def held(self) -> int:
@@ -65,14 +54,12 @@ class RequestReader:
             if buffer not in {b"", b"\r"} and not looks_like_request(buffer):
                 raise HeadError("this is not HTTP/1.1, or breaks its grammar")
             return None
-        self._buffer = buffer[end:]
-        head = read_request(
-            buffer[:end],
-            head_limit=limits.head,
-            url_limit=limits.url,
-            field_limit=limits.field,
-            count_limit=limits.count,
-        )
+        if end == len(buffer):
+            self._buffer = b""
+        else:
+            self._buffer, buffer = buffer[end:], buffer[:end]
+        head = read_request(buffer, limits, self._section)
+        self._section = None if head.is_http_10 else head.section
         self._chunks = ChunkReader() if head.framing == CHUNKED else None
         self._left = max(head.framing, 0)
         return head

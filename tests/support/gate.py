@@ -125,16 +125,26 @@ class MemorySessions:
 
 @dataclass
 class Running:
-    """A running gate. `seen` is what the app received, the newest last."""
+    """A running gate. `seen` is what the app received, `lines` what was logged, the newest last."""
 
     port: int
     facts: MemoryFacts
     sessions: MemorySessions
     clock: FakeClock
     seen: list[web.Request] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    log: AccessLog = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
     server: ProxyServer = field(init=False)
     upstream: Upstream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = AccessLog(self.lines.append)
+
+    def logged(self) -> list[dict[str, object]]:
+        """Return the lines of the access log so far."""
+        self.log.close()
+        return [json.loads(line) for line in "".join(self.lines).splitlines()]
 
     def url(self, target: str = "/") -> str:
         """Return a URL of the gate itself; the host is a header's business."""
@@ -240,6 +250,7 @@ async def run_gate(
     finally:
         await running.http.close()
         await running.server.stop()
+        running.log.close()
         deadlines.stop()
         upstream.close()
         own.close()
@@ -267,7 +278,7 @@ def _server_of(
         own,
         clock=running.clock,
         wall=running.clock,
-        log=AccessLog(),
+        log=running.log,
     )
     return ProxyServer(gate, settings, deadlines, drain_s=0.5)
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from aiohttp.http_exceptions import BadStatusLine
 
-from gateway.observability import log_to_file
+from gateway.observability import log_lines, log_to_file
 
 
 @pytest.fixture
@@ -46,6 +46,16 @@ def test_event_is_one_json_object_with_its_fields(log: Path) -> None:
     (line,) = lines_of(log)
     assert (line["event"], line["status"], line["path"]) == ("request", 200, "/ü\n")
     assert (line["level"], line["logger"]) == ("info", "proxy")
+
+
+def test_lines_of_the_access_log_are_written_as_they_are_among_the_others(log: Path) -> None:
+    structlog.get_logger("gateway").info("before")
+    log_lines('{"event": "request", "n": 1}\n{"event": "request", "n": 2}\n')
+    structlog.get_logger("gateway").info("after")
+
+    told = [(line["event"], line.get("n")) for line in lines_of(log)]
+    assert told == [("before", None), ("request", 1), ("request", 2), ("after", None)]
+    assert log.read_text().endswith("}\n")
 
 
 def test_unreadable_request_is_a_line_without_its_bytes_and_its_sender(log: Path) -> None:

@@ -43,8 +43,8 @@ def read_lines(lines: bytes) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs]
 
 
-def entitlement_fields(decision: Decision, decision_id: str) -> dict[str, str]:
-    return dict(read_lines(entitlement_lines(decision, decision_id)))
+def entitlement_fields(decision: Decision) -> dict[str, str]:
+    return dict(read_lines(entitlement_lines(decision)))
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_what_a_client_paid_for_is_kept_by_no_shared_cache(sent: str | None, tol
 
 
 def test_anonymous_visitor_is_told_as_such_and_has_no_client() -> None:
-    told = entitlement_fields(Decision(Outcome.ALLOW, Reason.PUBLIC_ROUTE), "d-1")
+    told = entitlement_fields(Decision(Outcome.ALLOW, Reason.PUBLIC_ROUTE))
 
-    assert told == {"X-Entitlement-Decision-Id": "d-1", "X-Entitlement-Status": "anonymous"}
+    assert told == {"X-Entitlement-Status": "anonymous"}
 
 
 def test_client_of_whom_nobody_knows_is_told_as_unknown() -> None:
     decision = Decision(Outcome.ALLOW, Reason.LET_THROUGH_UNVERIFIED, CLIENT)
 
-    told = entitlement_fields(decision, "d-1")
+    told = entitlement_fields(decision)
 
     assert (told["X-Entitlement-Client"], told["X-Entitlement-Status"]) == (CLIENT, "unknown")
 
@@ -180,14 +180,14 @@ def test_status_of_what_is_held(
     held = Entitlement(None, status, features, None, 1)
     decision = Decision(Outcome.ALLOW, Reason.GRANT_LIVE, CLIENT, held)
 
-    assert (entitlement_fields(decision, "d"))["X-Entitlement-Status"] == told
+    assert entitlement_fields(decision)["X-Entitlement-Status"] == told
 
 
 def test_features_and_instants_are_told_in_their_documented_form() -> None:
     features = (("access", True), ("beta", False), ("name", "größe, 10%"), ("seats", 10))
     held = Entitlement("team", "active", features, NOW + timedelta(days=1), 3)
 
-    told = entitlement_fields(Decision(Outcome.ALLOW, Reason.GRANT_LIVE, CLIENT, held), "d")
+    told = entitlement_fields(Decision(Outcome.ALLOW, Reason.GRANT_LIVE, CLIENT, held))
 
     assert told["X-Entitlement-Plan"] == "team"
     assert told["X-Entitlement-Features"] == (
