@@ -10,6 +10,8 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")
@@ -27,8 +29,7 @@ _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _AMBIGUOUS = re.compile(r"%(2f|5c|00|252f|255c|252e|2500)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class CanonicalRequest:
+class CanonicalRequest(NamedTuple):
     """`path` is what is forwarded; `text` is the same path decoded, which routes match.
 
     `query` is None when there is no `?`. `host` has no port and no trailing dot; `port` is
@@ -83,12 +84,13 @@ def parse_request(
     path = parse_path(raw_path)
     if isinstance(path, Rejected):
         return path
-    text = unquote_to_bytes(path).decode()
+    text = unquote_to_bytes(path).decode() if "%" in path else path
     return CanonicalRequest(
         method, host, path, text, query if mark else None, port[0] if port else ""
     )
 
 
+@lru_cache(1024)
 def parse_host(value: str) -> str | None:
     """Return the lower-case host name of a Host field, without port; None if it is none."""
     literal = _IPV6.fullmatch(value.lower())
@@ -112,6 +114,8 @@ def parse_path(raw: str) -> str | Rejected:
     """Return the path with escapes in their one normal form (RFC 3986, section 6.2.2)."""
     if not _PATH.fullmatch(raw):
         return Rejected("bad character in path")
+    if "%" not in raw and "//" not in raw and "/." not in raw:
+        return raw
     if len(_ESCAPE.findall(raw)) != raw.count("%"):
         return Rejected("bad escape in path")
     path = _ESCAPE.sub(_normal_escape, raw)

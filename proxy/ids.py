@@ -1,8 +1,8 @@
 """Ids of requests and decisions."""
 
-import random
+from random import getrandbits
 
 
 def new_id() -> str:
     """Return an id for logs and support: unlikely to come twice, and no secret."""
-    return f"{random.getrandbits(64):016x}"
+    return f"{getrandbits(64):016x}"
