@@ -1,9 +1,10 @@
 """The way of a request: from a visitor's bytes to an app's, or to a refusal.
 
 `server` listens, and each connection of a visitor is a `downstream`, which cuts its bytes
-into requests. Each request is an `exchange`. `canonical` reads it once, and `gate` is the
-page that shows the whole flow: route (`routing`), client address (`client_ip`), identity
-(`identity`, `tokens`, `cookies`), facts (through `ports`), decision (`policies`). Then it
+into requests. Each request is an `exchange`, and `gate` is the page that shows the whole flow:
+`destination` reads where it goes (`canonical`, `routing`), then come the client's address
+(`client_ip`), identity (`credential`, `identity`, `tokens`, `cookies`), facts (through
+`ports`), decision (`policies`). `known` keeps what follows from a connection's fields. Then it
 goes on an `errand` to an app (`outgoing` makes its head, `upload` takes its body along), and
 `relay` brings the answer back, or what `responses` makes (`problems` for programs, `page` for
 people). A WebSocket becomes a `tunnel`. `deadlines` ends what waits for too long, and

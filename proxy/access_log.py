@@ -38,9 +38,10 @@ class AccessLog:
     def note(self, exchange: Exchange) -> None:
         """Tell how a request ended."""
         ms = (time.perf_counter() - exchange.started_s) * 1000
-        canonical, decision = exchange.canonical, exchange.decision
+        aim, decision = exchange.destination, exchange.decision
         where = made = ""
-        if canonical is not None:
+        if aim is not None:
+            canonical = aim.canonical
             where = f'"host": "{canonical.host}", "path": "{canonical.path}", '
         if decision is not None:
             made = (

@@ -1,22 +1,29 @@
-"""What a request shows of who sends it, before anybody is asked."""
-
-from dataclasses import dataclass
+"""What a request shows of who sends it, and what has come of that so far."""
 
 from multidict import CIMultiDictProxy
 
 from policies.identity import BadCredential
 from proxy.cookies import read_cookies
+from proxy.tokens import Verified
 
 # More cookies of our name than this are somebody's experiment.
 _MAX_SESSION_COOKIES = 4
 
 
-@dataclass(frozen=True, slots=True)
 class Credential:
-    """A bearer token, good or not, or the session cookies; neither is an anonymous visitor."""
+    """A bearer token, good or not, or session cookies; neither is an anonymous visitor.
 
-    bearer: str | BadCredential | None = None
-    cookies: tuple[str, ...] = ()
+    `verified` is what the token was found to be the last time.
+    """
+
+    __slots__ = ("bearer", "cookies", "verified")
+
+    def __init__(
+        self, bearer: str | BadCredential | None = None, cookies: tuple[str, ...] = ()
+    ) -> None:
+        self.bearer = bearer
+        self.cookies = cookies
+        self.verified: Verified | None = None
 
 
 def read_credential(headers: CIMultiDictProxy[str], session_cookie: str) -> Credential:

@@ -73,7 +73,7 @@ class Downstream(asyncio.Protocol):
     def discard_body(self) -> bool:
         """Throw away what has come of the upload; tell whether that was all of it."""
         exchange = self._exchange
-        while exchange is not None and self._reader.held and not exchange.body_done:
+        while exchange is not None and self._reader.buffer and not exchange.body_done:
             self._feed(exchange)
         return exchange is None or exchange.body_done
 
@@ -85,7 +85,8 @@ class Downstream(asyncio.Protocol):
             self._end()
             return
         self._deadline = self._loop.time() + self._server.settings.keepalive_timeout_s
-        self._process()
+        if not self._is_processing:
+            self._process()
 
     def abort(self) -> None:
         """Cut the connection, so that what was sent is not taken for the whole answer."""
@@ -117,7 +118,7 @@ class Downstream(asyncio.Protocol):
         """End after the request under way; at once if there is none."""
         if self._tunnel is not None:
             self._tunnel.close(GOING_AWAY, "the gateway is going away")
-        elif self._exchange is None and self._transport is not None and not self._reader.held:
+        elif self._exchange is None and self._transport is not None and not self._reader.buffer:
             self._end()
 
     def cut(self) -> None:
@@ -194,7 +195,7 @@ class Downstream(asyncio.Protocol):
         if exchange is not None and not self._half_closed:
             if exchange.takes_body:
                 exchange.on_slow_upload()
-        elif exchange is None and self._reader.held and not self._lingers:
+        elif exchange is None and self._reader.buffer and not self._lingers:
             self._refuse(problems.TOO_SLOW)
         else:
             self._leave()
@@ -205,7 +206,7 @@ class Downstream(asyncio.Protocol):
         if self._is_processing:
             return
         self._is_processing = True
-        while self._reader.held and self._transport is not None and not self._lingers:
+        while self._reader.buffer and self._transport is not None and not self._lingers:
             exchange = self._exchange
             if exchange is None:
                 if self.is_writing_paused or not self._begin():
@@ -219,7 +220,7 @@ class Downstream(asyncio.Protocol):
             self._leave()
             return
         self._hold_reading(
-            is_held=self._exchange is not None and self._reader.held > _READ_AHEAD_BYTES
+            is_held=self._exchange is not None and len(self._reader.buffer) > _READ_AHEAD_BYTES
         )
 
     def _awaits_answer(self) -> bool:
@@ -234,14 +235,13 @@ class Downstream(asyncio.Protocol):
             self._refuse(problems.of_head(error), str(error))
             return False
         if head is None:
-            limit = self._loop.time() + self._server.settings.head_timeout_s
-            self._deadline = min(self._deadline, limit)
+            patience_s = self._server.settings.head_timeout_s
+            self._deadline = min(self._deadline, self._loop.time() + patience_s)
             return False
         self._deadline = NEVER
-        gate = self._server.gate
-        self._known = known_of(self._known, gate, head.section)
-        self._exchange = Exchange(self, head, self._known, gate, self.peer)
-        gate.begin(self._exchange)
+        known = self._known = known_of(self._known, self._server.gate, head.section)
+        self._exchange = Exchange(self, head, known, self._server.gate, self.peer)
+        self._server.gate.begin(self._exchange)
         return True
 
     def _feed(self, exchange: Exchange) -> None:

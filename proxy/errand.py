@@ -80,8 +80,9 @@ class Errand:
 
     def note_answer(self) -> None:
         """Take note that the server answers."""
-        if self._server is not None:
-            self._server.note_success()
+        server = self._server
+        if server is not None and not server.is_in_good_standing:
+            server.note_success()
 
     def repeat(self, error: UpstreamError) -> bool:
         """Try once more if the likely reason is that the app closed an idle connection."""
@@ -135,19 +136,21 @@ class Errand:
         self.connection = connection
         method, timeouts = self._request.method, self.outgoing.terms.timeouts
         framing = self._request.framing if self._body is None else len(self._body)
+        head = self.outgoing.head
+        if framing == CHUNKED:
+            head += b"Transfer-Encoding: chunked\r\n\r\n"
+        elif framing or method in _WITH_BODY:
+            head += b"Content-Length: %d\r\n\r\n" % framing
+        else:
+            head += b"\r\n"
+        has_body = framing != 0 and self._body is None
         connection.begin(
             self._sender,
+            head + self._body if self._body else head,
             is_head=method == "HEAD",
-            has_body=framing != 0 and self._body is None,
+            has_body=has_body,
             first_byte_s=timeouts.first_byte_s,
             idle_s=timeouts.idle_s,
         )
-        if framing == CHUNKED:
-            connection.write(self.outgoing.head + b"Transfer-Encoding: chunked\r\n\r\n")
-        elif framing or method in _WITH_BODY:
-            connection.write(b"%bContent-Length: %d\r\n\r\n" % (self.outgoing.head, framing))
-        else:
-            connection.write(self.outgoing.head + b"\r\n")
-        if self._body:
-            connection.write(self._body)
-        self._sender.on_sent(is_paused=connection.is_writing_paused)
+        if has_body:
+            self._sender.on_sent(is_paused=connection.is_writing_paused)

@@ -15,7 +15,7 @@ import structlog
 from policies.decision import Decision
 from proxy import problems
 from proxy.answer import Answer
-from proxy.canonical import CanonicalRequest
+from proxy.destination import Destination
 from proxy.errand import Errand
 from proxy.ids import new_id
 from proxy.known import Known
@@ -48,14 +48,15 @@ class Exchange:
         self.peer = peer
         self.request_id = new_id()
         self.started_s = time.perf_counter()
-        self.canonical: CanonicalRequest | None = None
+        self.destination: Destination | None = None
         self.app_id = ""
         self.decision: Decision | None = None
         self.decision_id = ""
         self.status = 0
         self.is_done = False
         self.takes_body = False
-        self._upload = Upload(head.framing)
+        self.body_done = not head.framing
+        self._upload = None if self.body_done else Upload(head.framing)
         self._visitor = visitor
         self._keeper = keeper
         self._task: asyncio.Task[None] | None = None
@@ -95,12 +96,9 @@ class Exchange:
 
     def collect(self, limit: int, seconds: float, then: Callable[[bytes], None]) -> None:
         """Read the upload whole, in bounded space and time, before anything is asked of anybody."""
-        try:
-            self._upload.limit(limit)
-        except UploadTooLargeError:
-            self.refuse(problems.TOO_LARGE, closes=True)
+        if self._upload is None or not self._limit(self._upload, limit):
             return
-        if self.head.expects is not None:
+        if self.head.section.expects is not None:
             self._visitor.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._upload.collect(then)
         self.takes_body = True
@@ -109,13 +107,18 @@ class Exchange:
 
     def forward(self, upstream: Upstream, outgoing: Outgoing, body: bytes | None = None) -> None:
         """Send the request to an app; `body` is the upload where it was collected."""
+        if self._upload is not None and not self._limit(self._upload, outgoing.terms.body_limit):
+            return
+        errand = self._errand = Errand(self, upstream, self.head, outgoing, body)
+        errand.begin()
+
+    def _limit(self, upload: Upload, limit_bytes: int | None) -> bool:
         try:
-            self._upload.limit(outgoing.terms.body_limit)
+            upload.limit(limit_bytes)
         except UploadTooLargeError:
             self.refuse(problems.TOO_LARGE, closes=True)
-            return
-        self._errand = Errand(self, upstream, self.head, outgoing, body)
-        self._errand.begin()
+            return False
+        return True
 
     # What the visitor's connection calls.
 
@@ -123,14 +126,9 @@ class Exchange:
     def _connection(self) -> UpstreamConnection | None:
         return self._errand.connection if self._errand is not None else None
 
-    @property
-    def body_done(self) -> bool:
-        """Tell whether the request is whole."""
-        return self._upload.is_whole
-
     def on_upload(self, data: bytes) -> None:
         """Take some of the request's body."""
-        if self.is_done:
+        if self.is_done or self._upload is None:
             return
         try:
             self._upload.take(data, self._connection)
@@ -139,9 +137,9 @@ class Exchange:
 
     def on_upload_end(self, trailers: Fields) -> None:
         """Take note that the request is whole."""
-        self._upload.is_whole = True
+        self.body_done = True
         self.takes_body = False
-        if not self.is_done:
+        if not self.is_done and self._upload is not None:
             self._upload.end(trailers, self._connection)
 
     def on_bad_upload(self, why: str) -> None:
@@ -213,8 +211,7 @@ class Exchange:
 
     def on_end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""
-        if self._errand is not None:
-            self._errand.connection = None
+        self._errand = None
         self._relay.end(trailers)
         self._finish()
 
@@ -226,9 +223,8 @@ class Exchange:
 
     def on_sent(self, *, is_paused: bool) -> None:
         """Let the upload follow the head."""
-        if not self.body_done:
-            self.takes_body = not is_paused
-            self._visitor.proceed()
+        self.takes_body = not is_paused
+        self._visitor.proceed()
 
     def on_unreachable(self, error: UpstreamError) -> None:
         """Tell the visitor that the app does not answer."""
@@ -283,4 +279,5 @@ class Exchange:
     def _end(self) -> None:
         self.is_done = True
         self.takes_body = False
+        self._errand = None  # It knows us: only a collection would free either.
         self._keeper.note(self)

@@ -16,8 +16,9 @@ from policies.requirement import Access
 from proxy import problems
 from proxy.access_log import AccessLog
 from proxy.answer import Answer, render
-from proxy.canonical import CanonicalRequest, Rejected, parse_origin, parse_request
+from proxy.canonical import Rejected, parse_origin
 from proxy.credential import Credential
+from proxy.destination import Destination, Destinations
 from proxy.exchange import Exchange
 from proxy.identity import Identified, Identifier
 from proxy.ids import new_id
@@ -27,11 +28,9 @@ from proxy.ports import Clock, Facts, SessionsUnavailableError
 from proxy.problems import Problem
 from proxy.responses import Asked, Responder
 from proxy.routing import Matched, RouteTable
-from proxy.settings import RESERVED_PREFIX, ProxySettings
+from proxy.settings import ProxySettings
 from proxy.upstreams.upstream import Upstream
 
-# Asked by probes that know our address and not our name.
-_PROBES = frozenset({"/healthz", "/readyz", "/version"})
 # A form of a page is there at once, and a webhook within seconds.
 _OWN_BODY_S = 15.0
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
@@ -54,58 +53,54 @@ class Gate:
         log: AccessLog,
     ) -> None:
         self._settings = settings
-        self._table = table
         self._identifier = identifier
         self._facts = facts
         self._upstreams = upstreams
         self._control = control
         self._clock = clock
         self._log = log
+        self._destinations = Destinations(settings, table)
         self._respond = Responder(settings, table, wall)
         self._dress = Dresser(settings)
 
     def begin(self, exchange: Exchange) -> None:
         """Take a request on, whose head was read."""
         head = exchange.head
-        canonical = parse_request(
-            head.method,
-            head.target,
-            head.headers.getall("Host", ()),
-            self._settings.url_limit_bytes,
-        )
-        if isinstance(canonical, Rejected):
+        section = head.section
+        aim = self._destinations.read(head.method, head.target, section.hosts)
+        if isinstance(aim, Rejected):
             # Where one part was ambiguous, what follows on the connection may be too.
-            exchange.refuse(problems.BAD_REQUEST, canonical.why, closes=True)
+            exchange.refuse(problems.BAD_REQUEST, aim.why, closes=True)
             return
-        exchange.canonical = canonical
-        if head.expects is not None and head.expects.lower() != b"100-continue":
+        exchange.destination = aim
+        matched = aim.matched
+        if section.expects is not None and section.expects.lower() != b"100-continue":
             exchange.refuse(problems.EXPECTATION_FAILED)
             return
-        if self._is_own(canonical):
-            self._forward_own(exchange, canonical)
+        if aim.is_own:
+            self._forward_own(exchange, aim)
             return
-        matched = self._table.match(canonical)
         if matched is None:
             exchange.refuse(problems.NOT_FOUND)
             return
         known = exchange.known
         if known.credential is None:
-            known.credential = self._identifier.read(head.headers)
-        identified = self._identifier.recall(known.credential, canonical.host)
+            known.credential = self._identifier.read(section.headers)
+        identified = self._identifier.recall(known.credential, aim.canonical.host)
         if identified is None:
-            exchange.wait_for(self._identify(exchange, canonical, matched, known.credential))
+            exchange.wait_for(self._identify(exchange, aim, matched, known.credential))
         else:
-            self._look_up(exchange, canonical, matched, identified)
+            self._look_up(exchange, aim, matched, identified)
 
     async def _identify(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         matched: Matched,
         credential: Credential,
     ) -> None:
         try:
-            identified = await self._identifier.identify(credential, canonical.host)
+            identified = await self._identifier.identify(credential, aim.canonical.host)
         except SessionsUnavailableError as error:
             # A bearer token that led to the store was ours.
             identified = Identified(Anonymous(), token_was_ours=credential.bearer is not None)
@@ -113,12 +108,12 @@ class Gate:
                 unknown = Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=str(error))
                 self._refuse(exchange, matched, unknown)
                 return
-        self._look_up(exchange, canonical, matched, identified)
+        self._look_up(exchange, aim, matched, identified)
 
     def _look_up(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         matched: Matched,
         identified: Identified,
     ) -> None:
@@ -128,25 +123,25 @@ class Gate:
             facts = self._facts.find(identity.client_id)
             # On a public route nice to tell the app, and not worth waiting for.
             if facts is None and matched.route.requirement.access is not Access.PUBLIC:
-                exchange.wait_for(self._read(exchange, canonical, matched, identified, identity))
+                exchange.wait_for(self._read(exchange, aim, matched, identified, identity))
                 return
-        self._decide(exchange, canonical, matched, identified, facts)
+        self._decide(exchange, aim, matched, identified, facts)
 
     async def _read(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         matched: Matched,
         identified: Identified,
         client: Client,
     ) -> None:
         facts = await self._facts.read(client.client_id)
-        self._decide(exchange, canonical, matched, identified, facts)
+        self._decide(exchange, aim, matched, identified, facts)
 
     def _decide(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         matched: Matched,
         identified: Identified,
         facts: Snapshot | Unknown | None,
@@ -156,7 +151,7 @@ class Gate:
         now = self._clock()
         earlier = exchange.known.passes.get(id(matched))
         if earlier is not None and earlier.holds(matched, facts, now):
-            self._let_through(exchange, canonical, earlier)
+            self._let_through(exchange, aim, earlier)
             return
         identity, requirement = identified.identity, matched.route.requirement
         last_known = None
@@ -164,23 +159,24 @@ class Gate:
             last_known = self._facts.find_last_known(identity.client_id)
         decision = decide(requirement, identity, facts, now, last_known)
         if not is_final and self._is_worth_a_second_look(decision):
-            exchange.wait_for(self._look_again(exchange, canonical, matched, identified))
+            exchange.wait_for(self._look_again(exchange, aim, matched, identified))
             return
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
             return
-        if _is_foreign_websocket(exchange, canonical, identified):
+        if _is_foreign_websocket(exchange, aim, identified):
             exchange.decided(matched.app.id, decision)
             exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
             return
         lines = self._dress.lines_for_app(
-            exchange, canonical, decision, hide_authorization=identified.token_was_ours
+            exchange, aim, decision, hide_authorization=identified.token_was_ours
         )
         terms = self._dress.terms_of(matched.route)
         passed = Pass(matched, facts, now, decision, lines, terms)
-        if passed.can_be_kept:
+        # The same fields with another method could be a WebSocket's, which is looked at anew.
+        if passed.can_be_kept and not exchange.head.section.asks_websocket:
             exchange.known.passes[id(matched)] = passed
-        self._let_through(exchange, canonical, passed)
+        self._let_through(exchange, aim, passed)
 
     def _is_worth_a_second_look(self, decision: Decision) -> bool:
         """Tell whether a refusal rests on facts that are more than seconds old."""
@@ -191,7 +187,7 @@ class Gate:
     async def _look_again(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         matched: Matched,
         identified: Identified,
     ) -> None:
@@ -200,7 +196,7 @@ class Gate:
         truth = (
             await self._facts.read_truth(client.client_id) if isinstance(client, Client) else None
         )
-        self._decide(exchange, canonical, matched, identified, truth, is_final=True)
+        self._decide(exchange, aim, matched, identified, truth, is_final=True)
 
     def _refuse(self, exchange: Exchange, matched: Matched, decision: Decision) -> None:
         decision_id = exchange.decided(matched.app.id, decision)
@@ -208,27 +204,19 @@ class Gate:
             self._respond.refuse(_asked(exchange), matched.route.requirement, decision, decision_id)
         )
 
-    def _let_through(self, exchange: Exchange, canonical: CanonicalRequest, passed: Pass) -> None:
+    def _let_through(self, exchange: Exchange, aim: Destination, passed: Pass) -> None:
         app_id = passed.matched.app.id
         decision_id = exchange.decided(app_id, passed.decision)
-        outgoing = self._dress.for_app(exchange, canonical, passed.lines, passed.terms, decision_id)
+        outgoing = self._dress.for_app(exchange, aim, passed.lines, passed.terms, decision_id)
         exchange.forward(self._upstreams[app_id], outgoing)
 
-    def _is_own(self, canonical: CanonicalRequest) -> bool:
-        """Tell whether the gateway itself answers here, and no app."""
-        if canonical.host == self._settings.public_host:
-            return True
-        if self._table.find_app(canonical.host) is None:
-            return canonical.text in _PROBES
-        return canonical.text.startswith(RESERVED_PREFIX)
-
-    def _forward_own(self, exchange: Exchange, canonical: CanonicalRequest) -> None:
+    def _forward_own(self, exchange: Exchange, aim: Destination) -> None:
         """Pass a request of the gateway's own pages on; they need our cookies.
 
         Forms and webhooks are small: who sends one slowly must hold none of our few ways to
         the control application.
         """
-        outgoing = self._dress.for_control(exchange, canonical)
+        outgoing = self._dress.for_control(exchange, aim)
         if exchange.body_done:
             exchange.forward(self._control, outgoing)
             return
@@ -256,12 +244,12 @@ class Gate:
 
 
 def _asked(exchange: Exchange) -> Asked:
-    return Asked(exchange.request_id, exchange.head.headers, exchange.canonical)
+    aim = exchange.destination
+    canonical = None if aim is None else aim.canonical
+    return Asked(exchange.request_id, exchange.head.headers, canonical)
 
 
-def _is_foreign_websocket(
-    exchange: Exchange, canonical: CanonicalRequest, identified: Identified
-) -> bool:
+def _is_foreign_websocket(exchange: Exchange, aim: Destination, identified: Identified) -> bool:
     """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
 
     Browsers send cookies with it and ask for no permission first (cross-site WebSocket
@@ -273,4 +261,4 @@ def _is_foreign_websocket(
     if not (isinstance(identity, Client) and identity.method == "session"):
         return False
     origin = exchange.head.headers.get("Origin")
-    return origin is not None and parse_origin(origin) != canonical.host
+    return origin is not None and parse_origin(origin) != aim.canonical.host

@@ -7,7 +7,7 @@ from multidict import CIMultiDictProxy
 from policies.identity import Anonymous, BadCredential, Client, Identity
 from proxy.credential import Credential, read_credential
 from proxy.ports import Clients, Sessions
-from proxy.tokens import TokenVerifier
+from proxy.tokens import TokenVerifier, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Identifier:
             return None if found is None else Identified(Client(found, "session"))
         if isinstance(bearer, BadCredential):
             return Identified(bearer)
-        verified = self._tokens.verify(bearer)
+        verified = self._verify(credential, bearer)
         if isinstance(verified, BadCredential):
             return Identified(verified)
         known = self._clients.recall(verified.external_id)
@@ -62,7 +62,7 @@ class Identifier:
         if isinstance(bearer, BadCredential):
             return Identified(bearer)
         if bearer is not None:
-            verified = self._tokens.verify(bearer)
+            verified = self._verify(credential, bearer)
             if isinstance(verified, BadCredential):
                 return Identified(verified)
             client_id = await self._clients.get_client(verified.external_id)
@@ -72,3 +72,11 @@ class Identifier:
             if found is not None:
                 return Identified(Client(found, "session"))
         return Identified(Anonymous(session_ended=bool(credential.cookies)))
+
+    def _verify(self, credential: Credential, bearer: str) -> Verified | BadCredential:
+        last = credential.verified
+        if last is not None and self._tokens.holds(last):
+            return last
+        found = self._tokens.verify(bearer)
+        credential.verified = found if isinstance(found, Verified) else None
+        return found

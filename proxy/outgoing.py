@@ -5,8 +5,8 @@ from urllib.parse import quote, urlsplit
 
 from policies.decision import Decision
 from policies.requirement import Access
-from proxy.canonical import CanonicalRequest
 from proxy.client_ip import client_address
+from proxy.destination import Destination
 from proxy.exchange import Exchange
 from proxy.parties import Outgoing, Terms
 from proxy.settings import ProxySettings, Route
@@ -28,21 +28,24 @@ class Dresser:
         self._scheme = "https" if settings.is_secure else "http"
         own = (settings.session_cookie, settings.flow_cookie)
         self._own_cookies = frozenset(name.encode() for name in own)
+        self._terms: dict[Route, Terms] = {}
         self._control_terms = Terms(settings.timeouts, _NO_COOKIES, is_private=False)
 
     def terms_of(self, route: Route) -> Terms:
         """Return what holds for the route's requests and answers."""
-        return Terms(
-            route.timeouts or self._settings.timeouts,
-            self._own_cookies,
-            is_private=route.requirement.access is not Access.PUBLIC,
-            body_limit=route.body_limit_bytes,
-        )
+        if route not in self._terms:
+            self._terms[route] = Terms(
+                route.timeouts or self._settings.timeouts,
+                self._own_cookies,
+                is_private=route.requirement.access is not Access.PUBLIC,
+                body_limit=route.body_limit_bytes,
+            )
+        return self._terms[route]
 
     def lines_for_app(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         decision: Decision,
         *,
         hide_authorization: bool,
@@ -50,7 +53,7 @@ class Dresser:
         """Return the lines that are the same for every such request of the visitor's."""
         lines = self._lines(
             exchange,
-            canonical,
+            aim,
             own_cookies=self._own_cookies,
             hide_authorization=hide_authorization,
         )
@@ -59,33 +62,30 @@ class Dresser:
     def for_app(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         lines: bytes,
         terms: Terms,
         decision_id: str,
     ) -> Outgoing:
         """Return the request as an app shall see it."""
         request_id = exchange.request_id
-        head = (
-            f"{canonical.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
-            f"X-Request-Id: {request_id}\r\nX-Entitlement-Decision-Id: {decision_id}\r\n"
-        ).encode() + lines
+        added = f"X-Request-Id: {request_id}\r\n".encode()
+        decided = f"X-Entitlement-Decision-Id: {decision_id}\r\n".encode()
+        head = b"".join((aim.line, added, decided, lines))
         if exchange.head.wants_websocket:
             head += _WEBSOCKET
-        added = f"X-Request-Id: {request_id}\r\n".encode()
         return Outgoing(head, added + _VARY if terms.is_private else added, terms)
 
-    def for_control(self, exchange: Exchange, canonical: CanonicalRequest) -> Outgoing:
+    def for_control(self, exchange: Exchange, aim: Destination) -> Outgoing:
         """Return the request as the gateway's own pages shall see it, with our cookies."""
         added = f"X-Request-Id: {exchange.request_id}\r\n".encode()
-        line = f"{canonical.method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
-        lines = self._lines(exchange, canonical, own_cookies=_NO_COOKIES, hide_authorization=False)
-        return Outgoing(line.encode() + added + lines, added, self._control_terms)
+        lines = self._lines(exchange, aim, own_cookies=_NO_COOKIES, hide_authorization=False)
+        return Outgoing(aim.line + added + lines, added, self._control_terms)
 
     def _lines(
         self,
         exchange: Exchange,
-        canonical: CanonicalRequest,
+        aim: Destination,
         *,
         own_cookies: frozenset[bytes],
         hide_authorization: bool,
@@ -99,17 +99,17 @@ class Dresser:
         )
         if section.expects is not None and section.framing != 0:
             lines.append(b"Expect: 100-continue\r\n")
-        lines.append(self._forwarded(exchange, canonical))
+        lines.append(self._forwarded(exchange, aim.canonical.host))
         return b"".join(lines)
 
-    def _forwarded(self, exchange: Exchange, canonical: CanonicalRequest) -> bytes:
+    def _forwarded(self, exchange: Exchange, host: str) -> bytes:
         """Return the lines that tell where a request came from (RFC 7239)."""
         address = exchange.peer
         if self._settings.trusted_proxies:
             hops = exchange.head.headers.getall("X-Forwarded-For", ())
             address = client_address(address, hops, self._settings.trusted_proxies)
         node = f'"[{address}]"' if ":" in address else address
-        host = f"{canonical.host}{self._port}"
+        host = f"{host}{self._port}"
         return (
             f"X-Forwarded-For: {address}\r\n"
             f"X-Forwarded-Proto: {self._scheme}\r\n"

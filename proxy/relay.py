@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Final
 
 from proxy.answer import Answer, render
-from proxy.parties import Outgoing, Visitor
+from proxy.parties import Outgoing, Terms, Visitor
 from proxy.wire.chunks import Fields, write_chunk, write_last
 from proxy.wire.fields import strip_response, strip_trailers
 from proxy.wire.head import RequestHead, ResponseHead
@@ -39,26 +39,23 @@ class Relay:
 
     def interim(self, head: ResponseHead) -> None:
         """Pass an interim answer on to who understands it (RFC 9110 section 15.2)."""
-        if self._request.is_http_10 or (head.status == 100 and self._request.expects is None):
+        if self._request.is_http_10 or (
+            head.status == 100 and self._request.section.expects is None
+        ):
             return
         lines = strip_response(head.fields, head.named, own_cookies=frozenset(), is_private=False)
         self._visitor.write(b"%b%b\r\n" % (_status_line(head), b"".join(lines)))
 
     def head(self, head: ResponseHead, outgoing: Outgoing) -> None:
         """Take the answer's head, and frame it anew."""
-        terms = outgoing.terms
-        lines = strip_response(
-            head.fields, head.named, own_cookies=terms.own_cookies, is_private=terms.is_private
-        )
-        if head.framing >= 0:
-            if head.length is not None and head.status != 204:
-                lines.append(b"Content-Length: %b\r\n" % head.length)
-        elif self._request.is_http_10:
-            self.closes = True
-        else:
-            self._is_chunked = True
-            lines.append(_CHUNKED)
-        self._held = [_status_line(head), *lines, outgoing.added, self._connection(), b"\r\n"]
+        if head.framing < 0:
+            if self._request.is_http_10:
+                self.closes = True
+            else:
+                self._is_chunked = True
+        lines = _lines_of(head, outgoing.terms)
+        framing = _CHUNKED if self._is_chunked else b""
+        self._held = [lines, framing, outgoing.added, self._connection(), b"\r\n"]
 
     def switch(self, head: ResponseHead, outgoing: Outgoing) -> None:
         """Pass the agreement to a WebSocket on."""
@@ -89,6 +86,21 @@ class Relay:
         if self.closes:
             return _CLOSE
         return _KEEP_ALIVE if self._request.is_http_10 else b""
+
+
+def _lines_of(head: ResponseHead, terms: Terms) -> bytes:
+    """Return the status line and the fields that go on, without what frames a chunked body."""
+    kept = head.kept
+    if kept is not None and kept[0] is terms:
+        return kept[1]
+    lines = strip_response(
+        head.fields, head.named, own_cookies=terms.own_cookies, is_private=terms.is_private
+    )
+    if head.framing >= 0 and head.length is not None and head.status != 204:
+        lines.append(b"Content-Length: %b\r\n" % head.length)
+    text = _status_line(head) + b"".join(lines)
+    head.kept = (terms, text)
+    return text
 
 
 def _status_line(head: ResponseHead) -> bytes:

@@ -21,9 +21,13 @@ _MAX_SUBJECT_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token that is good; `external_id` is its subject at the issuer."""
+    """A token that is good; `external_id` is its subject at the issuer.
+
+    From `until_s` on, in seconds since 1970, it has to be verified anew.
+    """
 
     external_id: str
+    until_s: float
 
 
 class TokenVerifier:
@@ -32,7 +36,7 @@ class TokenVerifier:
     def __init__(self, issuers: Iterable[TokenIssuer], wall_s: Callable[[], float]) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._wall_s = wall_s
-        self._verified: LRUCache[bytes, tuple[Verified, float]] = LRUCache(_MAX_TOKENS)
+        self._verified: LRUCache[bytes, Verified] = LRUCache(_MAX_TOKENS)
 
     def verify(self, token: str) -> Verified | BadCredential:
         """Return the token's subject, or why the token is refused."""
@@ -42,10 +46,14 @@ class TokenVerifier:
             return BadCredential("not a token")
         key = hashlib.sha256(token.encode()).digest()
         try:
-            found, until_s = self._verified[key]
+            found: Verified = self._verified[key]
         except KeyError:
             return self._verify(token, key)
-        return found if self._wall_s() < until_s else self._verify(token, key)
+        return found if self.holds(found) else self._verify(token, key)
+
+    def holds(self, verified: Verified) -> bool:
+        """Tell whether what was verified need not be verified anew."""
+        return self._wall_s() < verified.until_s
 
     def _verify(self, token: str, key: bytes) -> Verified | BadCredential:
         try:
@@ -70,7 +78,6 @@ class TokenVerifier:
         subject = claims["sub"]
         if not 0 < len(subject) <= _MAX_SUBJECT_CHARS or not subject.isprintable():
             return BadCredential("token's subject is not a client's name")
-        verified = Verified(subject)
-        until_s = min(float(claims["exp"]), self._wall_s() + _KEPT_S)
-        self._verified[key] = (verified, until_s)
+        verified = Verified(subject, min(float(claims["exp"]), self._wall_s() + _KEPT_S))
+        self._verified[key] = verified
         return verified

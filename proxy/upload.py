@@ -15,10 +15,9 @@ class UploadTooLargeError(Exception):
 class Upload:
     """The body of one request; `framing` says how it comes."""
 
-    __slots__ = ("_collected", "_framing", "_limit", "_received", "_then", "is_whole")
+    __slots__ = ("_collected", "_framing", "_limit", "_received", "_then")
 
     def __init__(self, framing: int) -> None:
-        self.is_whole = framing == 0
         self._framing = framing
         self._limit: int | None = None
         self._received = 0

@@ -50,13 +50,14 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(
         self,
         receiver: Receiver,
+        head: bytes,
         *,
         is_head: bool,
         has_body: bool,
         first_byte_s: float,
         idle_s: float,
     ) -> None:
-        """Take a request on; its bytes follow through `write`."""
+        """Send a request's head for the receiver; a body follows through `write`."""
         self._receiver = receiver
         self._is_head = is_head
         self._upload_done = not has_body
@@ -64,7 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._idle_s = idle_s
         self._answer_began = False
         self._interim = 0
-        self._deadline = self._loop.time() + first_byte_s
+        self.write(head)
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request; the app's time to answer begins anew."""
@@ -140,18 +141,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read the answer."""
-        if self._receiver is None:
+        receiver = self._receiver
+        if receiver is None:
             # Nobody asked: what this is cannot be known, and must not become an answer.
             self.close()
             return
         self._answer_began = True
         try:
             if self._head is None:
-                data = self._read_heads(data)
-            if data and self._head is not None:
-                self._read_body(data)
-            if self._head is not None and self._receiver is not None:
-                self._receiver.on_read()
+                data = self._read_heads(receiver, data)
+            # The receiver may have broken off.
+            if self._head is not None and self._receiver is receiver:
+                self._read_body(receiver, self._head, data)
         except (HeadError, ChunkError) as error:
             self._fail(UpstreamError(str(error)))
 
@@ -163,7 +164,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._receiver is None:
             return
         if self._head is not None and self._head.framing == UNTIL_CLOSE and exc is None:
-            self._finish((), is_reusable=False)
+            self._finish(self._receiver, (), is_reusable=False)
         elif self._head is None and not self._answer_began:
             self._fail(UpstreamError("the app closed the connection before it answered"))
         else:
@@ -187,10 +188,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     # How answers are read.
 
-    def _read_heads(self, data: bytes) -> bytes:
+    def _read_heads(self, receiver: Receiver, data: bytes) -> bytes:
         """Read the head, and interim ones before it; return what follows it."""
-        data = self._buffer + data if self._buffer else data
-        while self._receiver is not None:
+        if self._buffer:
+            data = self._buffer + data
+        while self._receiver is receiver:
             end = data.find(END) + len(END)
             if end < len(END):
                 if len(data) > _HEAD_LIMIT_BYTES:
@@ -202,68 +204,56 @@ class UpstreamConnection(asyncio.Protocol):
             head = read_response(data[:end], is_head=self._is_head, field_limit=_HEAD_LIMIT_BYTES)
             data = data[end:]
             if head.status >= 200:
-                return self._begin_body(head, data)
+                self._buffer = b""
+                self._begin_body(receiver, head)
+                return data
             if head.status == _SWITCHING_PROTOCOLS:
                 self._buffer = b""
-                self._receiver.on_switch(head, data)
+                receiver.on_switch(head, data)
                 return b""
             self._interim += 1
             if self._interim > _INTERIM_LIMIT:
                 raise HeadError("too many interim answers")
-            self._receiver.on_interim(head)
+            receiver.on_interim(head)
         return b""  # The receiver has broken off.
 
-    def _begin_body(self, head: ResponseHead, rest: bytes) -> bytes:
-        """Begin to read the body in `rest`; return what of it is left to read."""
-        receiver = cast("Receiver", self._receiver)
+    def _begin_body(self, receiver: Receiver, head: ResponseHead) -> None:
         self._head = head
-        self._buffer = b""
-        self._deadline = self._loop.time() + self._idle_s
-        if head.framing == CHUNKED:
-            self._chunks = ChunkReader()
-        elif head.framing > 0:
-            self._left = head.framing
+        self._left = head.framing
+        self._chunks = ChunkReader() if head.framing == CHUNKED else None
         receiver.on_head(head)
-        if head.framing == 0 and self._receiver is receiver:
-            # What follows a body that may not be is nobody's answer.
-            self._finish((), is_reusable=not rest)
-            return b""
-        return rest
 
-    def _read_body(self, data: bytes) -> None:
-        head, receiver = cast("ResponseHead", self._head), cast("Receiver", self._receiver)
+    def _read_body(self, receiver: Receiver, head: ResponseHead, data: bytes) -> None:
         if not self._reading_paused:
             self._deadline = self._loop.time() + self._idle_s
-        if head.framing > 0:
-            body, rest = (
-                (data, b"")
-                if len(data) <= self._left
-                else (
-                    data[: self._left],
-                    data[self._left :],
-                )
-            )
-            self._left -= len(body)
-            receiver.on_body(body)
-            if not self._left and self._receiver is receiver:
-                self._finish((), is_reusable=not rest)
-        elif self._chunks is not None:
+        rest, is_whole = b"", False
+        trailers: Fields = ()
+        if self._chunks is not None:
             pieces, rest = self._chunks.feed(data)
-            if pieces:
-                receiver.on_body(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            if self._chunks.is_done and self._receiver is receiver:
-                self._finish(self._chunks.trailers, is_reusable=not rest)
-        else:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            trailers, is_whole = self._chunks.trailers, self._chunks.is_done
+        elif head.framing != UNTIL_CLOSE:
+            if len(data) > self._left:
+                # What follows a body's end is nobody's answer.
+                data, rest = data[: self._left], data[self._left :]
+            self._left -= len(data)
+            is_whole = not self._left
+        if data:
             receiver.on_body(data)
+        if self._receiver is not receiver:
+            return
+        if is_whole:
+            self._finish(receiver, trailers, is_reusable=not rest and head.keep_alive)
+        else:
+            receiver.on_read()
 
-    def _finish(self, trailers: Fields, *, is_reusable: bool) -> None:
-        receiver, head = cast("Receiver", self._receiver), cast("ResponseHead", self._head)
-        is_reusable = is_reusable and head.keep_alive and self._upload_done
+    def _finish(self, receiver: Receiver, trailers: Fields, *, is_reusable: bool) -> None:
         self._receiver = None
         self._head = None
         self._chunks = None
-        if is_reusable and self.is_open:
-            self.pause_reading(is_paused=False)
+        if is_reusable and self._upload_done and self.is_open:
+            if self._reading_paused:
+                self.pause_reading(is_paused=False)
             self.is_reused = True
             self._owner.on_idle(self)
         else:

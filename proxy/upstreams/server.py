@@ -50,6 +50,11 @@ class Server:
         """Connections that a request is under way on, or that are being opened for one."""
         return len(self._open) - len(self._idle) + self._connecting
 
+    @property
+    def is_in_good_standing(self) -> bool:
+        """Tell whether nothing is held against the server."""
+        return not self._failures and not self._shut_until
+
     def is_available(self, now: float) -> bool:
         """Tell whether a request may be sent here."""
         return self.is_healthy and (not self._shut_until or now >= self._shut_until)

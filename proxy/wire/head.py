@@ -48,8 +48,8 @@ class HeaderSection:
     """The header fields of a request, and what they say of the message itself.
 
     `raw` is everything behind the request line, `fields` are as they came, `headers` are the
-    same to look things up in. `named` are the lower-case tokens of `Connection`, `expects`
-    is the value of `Expect`.
+    same to look things up in. `hosts` are the values of `Host`, `named` the lower-case
+    tokens of `Connection`, `expects` is the value of `Expect`.
     """
 
     __slots__ = (
@@ -58,6 +58,7 @@ class HeaderSection:
         "fields",
         "framing",
         "headers",
+        "hosts",
         "keep_alive",
         "named",
         "raw",
@@ -69,6 +70,7 @@ class HeaderSection:
         self.raw = raw
         self.fields = fields
         self.headers = headers
+        self.hosts = tuple(headers.getall("Host", ()))
         lengths: list[bytes] = []
         encodings: list[bytes] = []
         upgrades: list[bytes] = []
@@ -102,7 +104,7 @@ class HeaderSection:
 class RequestHead:
     """A request's head."""
 
-    __slots__ = ("framing", "is_http_10", "method", "section", "target")
+    __slots__ = ("framing", "is_http_10", "method", "section", "target", "wants_websocket")
 
     def __init__(
         self, method: str, target: str, section: HeaderSection, *, is_http_10: bool
@@ -112,31 +114,26 @@ class RequestHead:
         self.section = section
         self.framing = section.framing
         self.is_http_10 = is_http_10
+        self.wants_websocket = section.asks_websocket and method == "GET"
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The fields, to look things up in."""
         return self.section.headers
 
-    @property
-    def expects(self) -> bytes | None:
-        """The value of `Expect`."""
-        return self.section.expects
-
-    @property
-    def wants_websocket(self) -> bool:
-        """Tell whether this is a WebSocket's handshake."""
-        return self.section.asks_websocket and self.method == "GET"
-
 
 class ResponseHead:
-    """An answer's head; `framing` is of its body, `length` what its Content-Length says."""
+    """An answer's head; `framing` is of its body, `length` what its Content-Length says.
+
+    Never changed once it is made: answers that repeat to the byte share one.
+    """
 
     __slots__ = (
         "fields",
         "framing",
         "is_http_10",
         "keep_alive",
+        "kept",
         "length",
         "named",
         "reason",
@@ -173,6 +170,8 @@ class ResponseHead:
             lengths, encodings, status=status, is_head=is_head, is_http_10=is_http_10
         )
         self.length = lengths[0] if lengths else None
+        self.kept: tuple[object, bytes] | None = None
+        """What its relay made of it the last time, for the next answer with this head."""
         self.keep_alive = _keeps_alive(self.named, is_http_10=is_http_10)
 
 

@@ -7,6 +7,7 @@ long they are.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -34,6 +35,10 @@ _FIELDS_LIMIT: Final = 1000
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-\"$-~]*) HTTP/1\.1")
 # Every request begins so; what does not (TLS, a binary protocol) is refused at its first byte.
 _BEGINNING = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}(?: |\Z)")
+
+# Of answers' heads that may come again: so many, of so many bytes at most.
+_REMEMBERED: Final = 512
+_REMEMBERED_BYTES: Final = 2048
 
 _Message = TypeVar("_Message")
 
@@ -105,9 +110,17 @@ def _parse_request(head: bytes, line_end: int, limits: HeadLimits) -> RequestHea
 def read_response(head: bytes, *, field_limit: int, is_head: bool) -> ResponseHead:
     """Read an answer's head, which ends in its empty line; `is_head` tells what was asked.
 
+    Within a second, an app's answers to one question mostly have the same head, to the byte.
+
     Raises:
         HeadError: it is none.
     """
+    if len(head) > _REMEMBERED_BYTES:
+        return _parse_response(head, field_limit, is_head)
+    return _recall_response(head, field_limit, is_head)
+
+
+def _parse_response(head: bytes, field_limit: int, is_head: bool) -> ResponseHead:  # noqa: FBT001 - the cache's key
     lines = head.count(b"\r\n")
     if lines > _FIELDS_LIMIT:
         raise HeadError("too many header fields")
@@ -144,6 +157,9 @@ def read_response(head: bytes, *, field_limit: int, is_head: bool) -> ResponseHe
         )
     except FramingError as error:
         raise HeadError(str(error)) from error
+
+
+_recall_response = lru_cache(_REMEMBERED)(_parse_response)
 
 
 def _check_version(version: HttpVersion) -> None:

@@ -15,27 +15,23 @@ from proxy.wire.parser import END, looks_like_request, read_request
 class RequestReader:
     """Holds what has come and was not taken yet."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_section")
+    __slots__ = ("_chunks", "_left", "_limits", "_section", "buffer")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        self._buffer = b""
+        self.buffer = b""
+        """What has come and was not taken yet."""
         self._left = 0  # bytes of a body of known length that are still to come
         self._chunks: ChunkReader | None = None
         self._section: HeaderSection | None = None
 
-    @property
-    def held(self) -> int:
-        """Bytes that wait to be taken."""
-        return len(self._buffer)
-
     def feed(self, data: bytes) -> None:
         """Take bytes in."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self.buffer = self.buffer + data if self.buffer else data
 
     def take_rest(self) -> bytes:
         """Return everything that waits."""
-        rest, self._buffer = self._buffer, b""
+        rest, self.buffer = self.buffer, b""
         return rest
 
     def take_head(self) -> RequestHead | None:
@@ -46,7 +42,7 @@ class RequestReader:
         """
         limits = self._limits
         # An empty line before a request is read over (RFC 9112 section 2.2).
-        buffer = self._buffer.removeprefix(b"\r\n")
+        buffer = self.buffer.removeprefix(b"\r\n")
         end = buffer.find(END) + len(END)
         if end < len(END):
             if len(buffer) > limits.head:
@@ -55,9 +51,9 @@ class RequestReader:
                 raise HeadError("this is not HTTP/1.1, or breaks its grammar")
             return None
         if end == len(buffer):
-            self._buffer = b""
+            self.buffer = b""
         else:
-            self._buffer, buffer = buffer[end:], buffer[:end]
+            self.buffer, buffer = buffer[end:], buffer[:end]
         head = read_request(buffer, limits, self._section)
         self._section = None if head.is_http_10 else head.section
         self._chunks = ChunkReader() if head.framing == CHUNKED else None
@@ -72,10 +68,10 @@ class RequestReader:
         """
         data = self.take_rest()
         if self._chunks is not None:
-            pieces, self._buffer = self._chunks.feed(data)
+            pieces, self.buffer = self._chunks.feed(data)
             return pieces, self._chunks.is_done
         if len(data) > self._left:
-            data, self._buffer = data[: self._left], data[self._left :]
+            data, self.buffer = data[: self._left], data[self._left :]
         self._left -= len(data)
         return [data], not self._left
 

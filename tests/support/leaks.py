@@ -37,7 +37,7 @@ async def at_rest(measure: Callable[[], int]) -> int:
 
 def held_by(gate: Running) -> int:
     """Return the bytes that the gate itself holds for its peers; the kernel's are not counted."""
-    visitors = [(v._transport, v._reader.held) for v in gate.server._open]
+    visitors = [(v._transport, len(v._reader.buffer)) for v in gate.server._open]
     apps = [
         (c._transport, len(c._buffer)) for server in gate.upstream.servers for c in server._open
     ]

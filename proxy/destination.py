@@ -1,0 +1,52 @@
+"""Where a request is meant to go: read once, by host, path and method alone."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from proxy.canonical import CanonicalRequest, Rejected, parse_request
+from proxy.routing import Matched, RouteTable
+from proxy.settings import RESERVED_PREFIX, ProxySettings
+
+# Asked by probes that know our address and not our name.
+_PROBES = frozenset({"/healthz", "/readyz", "/version"})
+# Few targets are asked for most of the time. With the longest targets, some 25 MB.
+_REMEMBERED = 1024
+
+
+class Destination(NamedTuple):
+    """`matched` is None where no route covers it; `is_own` is for the gateway itself.
+
+    `line` is the request line for whoever it goes to, and the Host field.
+    """
+
+    canonical: CanonicalRequest
+    line: bytes
+    matched: Matched | None
+    is_own: bool
+
+
+class Destinations:
+    """Reads request lines, and remembers those that come again and again."""
+
+    def __init__(self, settings: ProxySettings, table: RouteTable) -> None:
+        self._settings = settings
+        self._table = table
+        self.read = lru_cache(_REMEMBERED)(self._read)
+        """Returns the destination of a method, a target and the Host fields, or a refusal."""
+
+    def _read(self, method: str, target: str, hosts: tuple[str, ...]) -> Destination | Rejected:
+        canonical = parse_request(method, target, hosts, self._settings.url_limit_bytes)
+        if isinstance(canonical, Rejected):
+            return canonical
+        line = f"{method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
+        is_own = self._is_own(canonical)
+        matched = None if is_own else self._table.match(canonical)
+        return Destination(canonical, line.encode(), matched, is_own)
+
+    def _is_own(self, canonical: CanonicalRequest) -> bool:
+        """Tell whether the gateway itself answers here, and no app."""
+        if canonical.host == self._settings.public_host:
+            return True
+        if self._table.find_app(canonical.host) is None:
+            return canonical.text in _PROBES
+        return canonical.text.startswith(RESERVED_PREFIX)
