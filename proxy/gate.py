@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from policies.decision import Decision, Outcome, Reason
 from policies.engine import decide
-from policies.identity import Anonymous, Client
+from policies.identity import Anonymous, Client, Identity
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access
 from proxy import problems
@@ -20,10 +20,10 @@ from proxy.canonical import Rejected, parse_origin
 from proxy.credential import Credential
 from proxy.destination import Destination, Destinations
 from proxy.exchange import Exchange
-from proxy.identity import Identified, Identifier
+from proxy.identity import Identifier
 from proxy.ids import new_id
-from proxy.known import Pass
-from proxy.outgoing import Dresser
+from proxy.outgoing import Dresser, entitlement_lines
+from proxy.passes import Pass, Passes
 from proxy.ports import Clock, Facts, SessionsUnavailableError
 from proxy.problems import Problem
 from proxy.responses import Asked, Responder
@@ -62,6 +62,7 @@ class Gate:
         self._destinations = Destinations(settings, table)
         self._respond = Responder(settings, table, wall)
         self._dress = Dresser(settings)
+        self._passes = Passes()
 
     def begin(self, exchange: Exchange) -> None:
         """Take a request on, whose head was read."""
@@ -86,11 +87,11 @@ class Gate:
         known = exchange.known
         if known.credential is None:
             known.credential = self._identifier.read(section.headers)
-        identified = self._identifier.recall(known.credential, aim.canonical.host)
-        if identified is None:
+        identity = self._identifier.recall(known.credential, aim.canonical.host)
+        if identity is None:
             exchange.wait_for(self._identify(exchange, aim, matched, known.credential))
         else:
-            self._look_up(exchange, aim, matched, identified)
+            self._look_up(exchange, aim, matched, identity)
 
     async def _identify(
         self,
@@ -100,82 +101,74 @@ class Gate:
         credential: Credential,
     ) -> None:
         try:
-            identified = await self._identifier.identify(credential, aim.canonical.host)
+            identity = await self._identifier.identify(credential, aim.canonical.host)
         except SessionsUnavailableError as error:
-            # A bearer token that led to the store was ours.
-            identified = Identified(Anonymous(), token_was_ours=credential.bearer is not None)
+            identity = Anonymous()
             if matched.route.requirement.access is not Access.PUBLIC:
                 unknown = Decision(Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN, detail=str(error))
                 self._refuse(exchange, matched, unknown)
                 return
-        self._look_up(exchange, aim, matched, identified)
+        self._look_up(exchange, aim, matched, identity)
 
     def _look_up(
         self,
         exchange: Exchange,
         aim: Destination,
         matched: Matched,
-        identified: Identified,
+        identity: Identity,
     ) -> None:
-        identity = identified.identity
         facts = None
         if isinstance(identity, Client):
             facts = self._facts.find(identity.client_id)
             # On a public route nice to tell the app, and not worth waiting for.
             if facts is None and matched.route.requirement.access is not Access.PUBLIC:
-                exchange.wait_for(self._read(exchange, aim, matched, identified, identity))
+                exchange.wait_for(self._read(exchange, aim, matched, identity))
                 return
-        self._decide(exchange, aim, matched, identified, facts)
+        self._decide(exchange, aim, matched, identity, facts)
 
     async def _read(
         self,
         exchange: Exchange,
         aim: Destination,
         matched: Matched,
-        identified: Identified,
         client: Client,
     ) -> None:
         facts = await self._facts.read(client.client_id)
-        self._decide(exchange, aim, matched, identified, facts)
+        self._decide(exchange, aim, matched, client, facts)
 
     def _decide(
         self,
         exchange: Exchange,
         aim: Destination,
         matched: Matched,
-        identified: Identified,
+        identity: Identity,
         facts: Snapshot | Unknown | None,
         *,
         is_final: bool = False,
     ) -> None:
         now = self._clock()
-        earlier = exchange.known.passes.get(id(matched))
-        if earlier is not None and earlier.holds(matched, facts, now):
-            self._let_through(exchange, aim, earlier)
-            return
-        identity, requirement = identified.identity, matched.route.requirement
+        if isinstance(facts, Snapshot) and not exchange.head.wants_websocket:
+            earlier = self._passes.find(matched, facts, now)
+            if earlier is not None:
+                self._let_through(exchange, aim, earlier)
+                return
         last_known = None
         if isinstance(facts, Unknown) and isinstance(identity, Client):
             last_known = self._facts.find_last_known(identity.client_id)
-        decision = decide(requirement, identity, facts, now, last_known)
+        decision = decide(matched.route.requirement, identity, facts, now, last_known)
         if not is_final and self._is_worth_a_second_look(decision):
-            exchange.wait_for(self._look_again(exchange, aim, matched, identified))
+            exchange.wait_for(self._look_again(exchange, aim, matched, identity))
             return
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
             return
-        if _is_foreign_websocket(exchange, aim, identified):
+        if _is_foreign_websocket(exchange, aim, identity):
             exchange.decided(matched.app.id, decision)
             exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
             return
-        lines = self._dress.lines_for_app(
-            exchange, aim, decision, hide_authorization=identified.token_was_ours
-        )
-        terms = self._dress.terms_of(matched.route)
-        passed = Pass(matched, facts, now, decision, lines, terms)
-        # The same fields with another method could be a WebSocket's, which is looked at anew.
-        if passed.can_be_kept and not exchange.head.section.asks_websocket:
-            exchange.known.passes[id(matched)] = passed
+        known_facts = facts if isinstance(facts, Snapshot) else None
+        passed = Pass(matched, decision, entitlement_lines(decision), known_facts, now)
+        self._passes.keep(passed)
         self._let_through(exchange, aim, passed)
 
     def _is_worth_a_second_look(self, decision: Decision) -> bool:
@@ -189,14 +182,13 @@ class Gate:
         exchange: Exchange,
         aim: Destination,
         matched: Matched,
-        identified: Identified,
+        identity: Identity,
     ) -> None:
         # Where the truth cannot be read, the refusal is not spoken: unknown is not unpaid.
-        client = identified.identity
-        truth = (
-            await self._facts.read_truth(client.client_id) if isinstance(client, Client) else None
-        )
-        self._decide(exchange, aim, matched, identified, truth, is_final=True)
+        truth = None
+        if isinstance(identity, Client):
+            truth = await self._facts.read_truth(identity.client_id)
+        self._decide(exchange, aim, matched, identity, truth, is_final=True)
 
     def _refuse(self, exchange: Exchange, matched: Matched, decision: Decision) -> None:
         decision_id = exchange.decided(matched.app.id, decision)
@@ -207,7 +199,7 @@ class Gate:
     def _let_through(self, exchange: Exchange, aim: Destination, passed: Pass) -> None:
         app_id = passed.matched.app.id
         decision_id = exchange.decided(app_id, passed.decision)
-        outgoing = self._dress.for_app(exchange, aim, passed.lines, passed.terms, decision_id)
+        outgoing = self._dress.for_app(exchange, aim, passed, decision_id)
         exchange.forward(self._upstreams[app_id], outgoing)
 
     def _forward_own(self, exchange: Exchange, aim: Destination) -> None:
@@ -249,13 +241,12 @@ def _asked(exchange: Exchange) -> Asked:
     return Asked(exchange.request_id, exchange.head.headers, canonical)
 
 
-def _is_foreign_websocket(exchange: Exchange, aim: Destination, identified: Identified) -> bool:
+def _is_foreign_websocket(exchange: Exchange, aim: Destination, identity: Identity) -> bool:
     """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
 
     Browsers send cookies with it and ask for no permission first (cross-site WebSocket
     hijacking, RFC 6455 section 10.2).
     """
-    identity = identified.identity
     if not exchange.head.wants_websocket:
         return False
     if not (isinstance(identity, Client) and identity.method == "session"):

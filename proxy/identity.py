@@ -1,7 +1,5 @@
 """Who asks: a bearer token if there is one, else the session cookie of this host."""
 
-from dataclasses import dataclass
-
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
@@ -9,16 +7,7 @@ from proxy.credential import Credential, read_credential
 from proxy.ports import Clients, Sessions
 from proxy.tokens import TokenVerifier, Verified
 
-
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """`token_was_ours` asks that the Authorization field be hidden from the app."""
-
-    identity: Identity
-    token_was_ours: bool = False
-
-
-_NOBODY = Identified(Anonymous())
+_NOBODY = Anonymous()
 
 
 class Identifier:
@@ -36,23 +25,23 @@ class Identifier:
         """Return what a request shows of who sends it."""
         return read_credential(headers, self._session_cookie)
 
-    def recall(self, credential: Credential, host: str) -> Identified | None:
+    def recall(self, credential: Credential, host: str) -> Identity | None:
         """Return who asks if that is known without waiting, else None."""
         bearer = credential.bearer
         if bearer is None:
             if not credential.cookies:
                 return _NOBODY
             found = self._sessions.recall(credential.cookies[0], host)
-            return None if found is None else Identified(Client(found, "session"))
+            return None if found is None else Client(found, "session")
         if isinstance(bearer, BadCredential):
-            return Identified(bearer)
+            return bearer
         verified = self._verify(credential, bearer)
         if isinstance(verified, BadCredential):
-            return Identified(verified)
+            return verified
         known = self._clients.recall(verified.external_id)
-        return None if known is None else Identified(Client(known, "token"), token_was_ours=True)
+        return None if known is None else Client(known, "token")
 
-    async def identify(self, credential: Credential, host: str) -> Identified:
+    async def identify(self, credential: Credential, host: str) -> Identity:
         """Return who asks.
 
         Raises:
@@ -60,18 +49,18 @@ class Identifier:
         """
         bearer = credential.bearer
         if isinstance(bearer, BadCredential):
-            return Identified(bearer)
+            return bearer
         if bearer is not None:
             verified = self._verify(credential, bearer)
             if isinstance(verified, BadCredential):
-                return Identified(verified)
+                return verified
             client_id = await self._clients.get_client(verified.external_id)
-            return Identified(Client(client_id, "token"), token_was_ours=True)
+            return Client(client_id, "token")
         for cookie in credential.cookies:
             found = await self._sessions.find_client(cookie, host)
             if found is not None:
-                return Identified(Client(found, "session"))
-        return Identified(Anonymous(session_ended=bool(credential.cookies)))
+                return Client(found, "session")
+        return Anonymous(session_ended=bool(credential.cookies))
 
     def _verify(self, credential: Credential, bearer: str) -> Verified | BadCredential:
         last = credential.verified

@@ -9,6 +9,7 @@ from proxy.client_ip import client_address
 from proxy.destination import Destination
 from proxy.exchange import Exchange
 from proxy.parties import Outgoing, Terms
+from proxy.passes import Pass
 from proxy.settings import ProxySettings, Route
 from proxy.wire.fields import strip_request
 
@@ -28,50 +29,39 @@ class Dresser:
         self._scheme = "https" if settings.is_secure else "http"
         own = (settings.session_cookie, settings.flow_cookie)
         self._own_cookies = frozenset(name.encode() for name in own)
-        self._terms: dict[Route, Terms] = {}
+        self._terms: dict[int, Terms] = {}  # by the id of a route, which lives as long as we
         self._control_terms = Terms(settings.timeouts, _NO_COOKIES, is_private=False)
 
     def terms_of(self, route: Route) -> Terms:
         """Return what holds for the route's requests and answers."""
-        if route not in self._terms:
-            self._terms[route] = Terms(
+        terms = self._terms.get(id(route))
+        if terms is None:
+            terms = self._terms[id(route)] = Terms(
                 route.timeouts or self._settings.timeouts,
                 self._own_cookies,
                 is_private=route.requirement.access is not Access.PUBLIC,
                 body_limit=route.body_limit_bytes,
             )
-        return self._terms[route]
-
-    def lines_for_app(
-        self,
-        exchange: Exchange,
-        aim: Destination,
-        decision: Decision,
-        *,
-        hide_authorization: bool,
-    ) -> bytes:
-        """Return the lines that are the same for every such request of the visitor's."""
-        lines = self._lines(
-            exchange,
-            aim,
-            own_cookies=self._own_cookies,
-            hide_authorization=hide_authorization,
-        )
-        return lines + entitlement_lines(decision)
+        return terms
 
     def for_app(
-        self,
-        exchange: Exchange,
-        aim: Destination,
-        lines: bytes,
-        terms: Terms,
-        decision_id: str,
+        self, exchange: Exchange, aim: Destination, passed: Pass, decision_id: str
     ) -> Outgoing:
         """Return the request as an app shall see it."""
+        known = exchange.known
+        if known.lines is None:
+            credential = known.credential
+            # A bearer token that let anybody in was ours: an app must not be able to act as
+            # its visitor elsewhere.
+            hide = credential is not None and credential.bearer is not None
+            known.lines = self._lines(
+                exchange, aim, own_cookies=self._own_cookies, hide_authorization=hide
+            )
+        terms = self.terms_of(passed.matched.route)
         request_id = exchange.request_id
         added = f"X-Request-Id: {request_id}\r\n".encode()
         decided = f"X-Entitlement-Decision-Id: {decision_id}\r\n".encode()
-        head = b"".join((aim.line, added, decided, lines))
+        head = b"".join((aim.line, added, decided, known.lines, passed.lines))
         if exchange.head.wants_websocket:
             head += _WEBSOCKET
         return Outgoing(head, added + _VARY if terms.is_private else added, terms)
