@@ -5,8 +5,9 @@ into requests. Each request is an `exchange`, and `gate` is the page that shows 
 `destination` reads where it goes (`canonical`, `routing`), then come the client's address
 (`client_ip`), identity (`credential`, `identity`, `tokens`, `cookies`), facts (through
 `ports`), decision (`policies`). `known` keeps what follows from a connection's fields, `passes`
-what was decided and would be decided again. Then it goes on an `errand` to an app (`outgoing` makes its head, `upload` takes its body along), and
-`relay` brings the answer back, or what `responses` makes (`problems` for programs, `page` for
-people). A WebSocket becomes a `tunnel`. `deadlines` ends what waits for too long, and
-`access_log` tells of every request. `wire` is HTTP as bytes, `upstreams` the apps' side.
+what was decided and would be decided again. Then it goes on an `errand` to an app (`outgoing`
+makes its head, `upload` takes its body along), and `relay` brings the answer back, or what
+`responses` makes (`problems` for programs, `page` for people). A WebSocket becomes a `tunnel`.
+`deadlines` ends what waits for too long, and `access_log` tells of every request. `wire` is
+HTTP as bytes, `upstreams` the apps' side.
 """
