@@ -93,6 +93,8 @@ def parse_request(
 @lru_cache(1024)
 def parse_host(value: str) -> str | None:
     """Return the lower-case host name of a Host field, without port; None if it is none."""
+    if not value.isascii():
+        return None  # `lower` makes a k of the Kelvin sign, and would find another's host.
     literal = _IPV6.fullmatch(value.lower())
     if literal is not None:
         return literal[1]

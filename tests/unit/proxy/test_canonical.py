@@ -102,6 +102,7 @@ def test_host_is_lower_case_without_port_and_dot(host: str, name: str) -> None:
         "notes.localhost\t",
         "notes.localhost\x00",
         "nötes.localhost",
+        "to\u212aens.localhost",
         "-notes.localhost",
         "notes_localhost",
         "notes.localhost?x",
