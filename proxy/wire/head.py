@@ -89,7 +89,9 @@ class HeaderSection:
             elif kind == UPGRADE:
                 upgrades.append(value.lower())
             elif kind == EXPECT and not is_http_10:
-                self.expects = value
+                # Several lines are one list (RFC 9110 section 5.3); the last alone would decide
+                # on less than what an app sees.
+                self.expects = value if self.expects is None else self.expects + b", " + value
         self.framing = frame_request(lengths, encodings, is_http_10=is_http_10)
         # RFC 6455 section 4.1; a WebSocket's handshake has no body.
         self.asks_websocket = (
