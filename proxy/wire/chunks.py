@@ -12,15 +12,18 @@ from typing import Final
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+# As the grammar has them: a quote left open goes over the line's end for some readers, who
+# then find the next chunk in another place.
+_EXTENSION: Final = rb"[\t ]*;[\t ]*%b(?:[\t ]*=[\t ]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
 # A 17th hexadecimal digit would overflow 64 bits in some readers.
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:[\t ]*;[\t -~\x80-\xff]*)?)")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:%b)*)" % _EXTENSION)
 _SIZE_LINE_LIMIT: Final = 256
 # Extensions have no use that we know of, and a chunk of one byte may carry 250.
 _EXTENSIONS_LIMIT: Final = 16 * 1024
 _TRAILERS_LIMIT: Final = 8 * 1024
-_TRAILER = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)"
-)
+_TRAILER = re.compile(rb"(%b):[ \t]*((?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)" % _TOKEN)
 
 
 class ChunkError(Exception):

@@ -56,6 +56,7 @@ def test_what_is_written_is_read_in_any_pieces(
     [
         b"5;name=value\r\nhello\r\n0\r\n\r\n",
         b'5 ; q="a;b"\r\nhello\r\n0;last\r\n\r\n',
+        b'5\t;\ta\t=\tb;c;d="";e="\xe4\\"\\\\"\r\nhello\r\n0\r\n\r\n',
         b"0005\r\nhello\r\n000\r\n\r\n",
     ],
 )
@@ -80,6 +81,13 @@ def test_extensions_and_zeros_are_read_over(sent: bytes) -> None:
         b"5\rX\n",
         b"5;a\rb\r\n",
         b"5;a\x00\r\n",
+        b"5;\r\n",
+        b"5;a=\r\n",
+        b"5;;a\r\n",
+        b"5;a=b c\r\n",
+        b'5;a="b\r\n',
+        b'5;a="b\\\r\n',
+        b'5;a="b"c\r\n',
         b"12345678901234567\r\n",
         b"5\r\nhelloXX",
         b"5\r\nhello\n",
