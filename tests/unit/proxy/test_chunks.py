@@ -98,6 +98,7 @@ def test_extensions_and_zeros_are_read_over(sent: bytes) -> None:
         b"0\r\nA: b\r\n folded\r\n\r\n",
         b"0\r\nA: b\nB: c\r\n\r\n",
         b"0\r\nA: \x00\r\n\r\n",
+        b"0\r\nA:" + b" " * 8000 + b"\x00\r\n\r\n",
         b"0\r\n" + b"A: b\r\n" * 2000,
     ],
 )
