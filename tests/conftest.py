@@ -1,7 +1,7 @@
 """Fixtures for all: real servers, and an empty, migrated database for each test."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +12,7 @@ from billing.storage.migrate import migrate
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
 from tests.support.servers import Servers, run_servers
+from tests.support.tally import TALLY, Tally
 
 # How fast this machine is just now, is not what any property is about.
 settings.register_profile("tollway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +44,23 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await migrate(opened)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
+    """What a property counts of its examples, told at the end of the report."""
+    counted = Tally()
+    yield counted
+    record_property(TALLY, str(counted))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell on how many messages properties were tried."""
+    # The category without a name is that of set-ups and tear-downs.
+    for report in terminalreporter.getreports(""):
+        for name, value in report.user_properties:
+            if name == TALLY:
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 @pytest.fixture
