@@ -5,9 +5,19 @@ from ipaddress import ip_network
 
 from billing.model import Interval, Plan, PlanFeature
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
-from gateway.config.schema import AppConfig, Config, PlanConfig
+from gateway.config.app_schema import AppConfig, RouteConfig
+from gateway.config.schema import Config, PlanConfig, ProxyConfig
 from policies.requirement import Access, OnUnknown, Requirement
-from proxy.settings import App, ProxySettings, Route, TokenIssuer
+from proxy.settings import (
+    App,
+    Balance,
+    HealthChecks,
+    ProxySettings,
+    Route,
+    Timeouts,
+    TokenIssuer,
+    UpstreamTLS,
+)
 
 # How long a visitor may take from a refused page to the end of checkout.
 # No form of ours is longer.
@@ -31,7 +41,7 @@ def plans_of(config: Config) -> tuple[Plan, ...]:
 
 def apps_of(config: Config) -> tuple[App, ...]:
     """Return the apps with their routes."""
-    return tuple(_app(app) for app in config.apps)
+    return tuple(_app(app, config.proxy) for app in config.apps)
 
 
 def issuers_of(config: Config) -> tuple[TokenIssuer, ...]:
@@ -116,23 +126,52 @@ def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:
     )
 
 
-def _app(app: AppConfig) -> App:
+def _app(app: AppConfig, proxy: ProxyConfig) -> App:
+    health = app.health
     return App(
         id=app.id,
         name=app.name,
         host=app.host,
         upstreams=tuple(app.upstreams),
-        routes=tuple(
-            Route(
-                path=route.path,
-                requirement=Requirement(
-                    app_id=app.id,
-                    access=Access(route.access),
-                    feature=route.feature,
-                    on_unknown=OnUnknown(route.on_unknown),
-                ),
-                methods=frozenset(route.methods) if route.methods else None,
-            )
-            for route in app.routes
+        routes=tuple(_route(app.id, route, proxy) for route in app.routes),
+        balance=Balance(app.balance),
+        tls=UpstreamTLS(app.tls.ca_file, app.tls.server_name),
+        failures=app.breaker.failures,
+        cooldown_s=app.breaker.cooldown_s,
+        health=None
+        if health is None
+        else HealthChecks(
+            path=health.path,
+            interval_s=health.interval_s,
+            timeout_s=health.timeout_s,
+            healthy_after=health.healthy_after,
+            unhealthy_after=health.unhealthy_after,
+            statuses=None if health.statuses is None else frozenset(health.statuses),
         ),
     )
+
+
+def _route(app_id: str, route: RouteConfig, proxy: ProxyConfig) -> Route:
+    """Return the route; what it says nothing of is as in the proxy section."""
+    return Route(
+        path=route.path,
+        requirement=Requirement(
+            app_id=app_id,
+            access=Access(route.access),
+            feature=route.feature,
+            on_unknown=OnUnknown(route.on_unknown),
+        ),
+        methods=frozenset(route.methods) if route.methods else None,
+        timeouts=Timeouts(
+            connect_s=_or(route.connect_timeout_s, proxy.connect_timeout_s),
+            first_byte_s=_or(route.first_byte_timeout_s, proxy.first_byte_timeout_s),
+            idle_s=_or(route.idle_timeout_s, proxy.idle_timeout_s),
+        ),
+        body_limit_bytes=proxy.body_limit_bytes
+        if route.body_limit_bytes is None
+        else route.body_limit_bytes,
+    )
+
+
+def _or(own: float | None, default: float) -> float:
+    return default if own is None else own

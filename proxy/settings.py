@@ -53,11 +53,31 @@ class UpstreamTLS:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthChecks:
+    """How an app's servers are asked whether they are well: `path` with GET, every `interval_s`.
+
+    So many answers in a row as `healthy_after` and `unhealthy_after` say change what is
+    thought of a server. `statuses` None are 200 to 299.
+    """
+
+    path: str
+    interval_s: float
+    timeout_s: float
+    healthy_after: int = 2
+    unhealthy_after: int = 3
+    statuses: frozenset[int] | None = None
+
+    def is_good(self, status: int) -> bool:
+        """Tell whether a server that answers so is well."""
+        return 200 <= status <= 299 if self.statuses is None else status in self.statuses
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """An app behind the gateway.
 
     `upstreams` are its servers: `http://127.0.0.1:9001`, `https://…` or `unix:/run/app.sock`.
-    `failures` in a row shut a server out for `cooldown_s`.
+    `failures` in a row shut a server out for `cooldown_s`; `health` None asks none of them.
     """
 
     id: str
@@ -69,6 +89,7 @@ class App:
     tls: UpstreamTLS = UpstreamTLS()
     failures: int = 5
     cooldown_s: float = 2.0
+    health: HealthChecks | None = None
 
 
 @dataclass(frozen=True, slots=True)

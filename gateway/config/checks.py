@@ -9,6 +9,7 @@ from gateway.config.parts import Parts
 from gateway.config.routes import check_routes
 from gateway.config.schema import ListenConfig, TokenConfig
 from gateway.config.source import Document, KeyPath
+from gateway.config.tls import check_listen_tls, check_upstream_tls
 
 _SIGNING_KEY_CHARS = 32
 # Hosts that a browser treats as trustworthy without https, and that never leave the machine.
@@ -18,7 +19,7 @@ _KEY = "[key]"  # Ends a path that means the key and not its value.
 
 _IN_CLEAR = (
     "cookies for {!r} would cross the net in clear: end TLS in front of the gateway,"
-    " and set public.scheme to https"
+    " or name a certificate in listen.tls, and set public.scheme to https"
 )
 _TOO_SHORT = "signing_key has {} characters and needs {}; openssl rand -hex 32 makes one"
 
@@ -27,7 +28,7 @@ _Found = Iterator[tuple[KeyPath, str]]
 
 def check(parts: Parts, document: Document) -> Iterator[Fault]:
     """Yield every contradiction, each at the value that has to change."""
-    for part in (_unique, _hosts, _ourselves, _keys, _issuers, _stripe, _plans, _routes, _sold):
+    for part in _PARTS:
         for path, message in part(parts, document):
             at_key = path[-1:] == (_KEY,)
             spot = document.find_key(path[:-1]) if at_key else document.find_spot(path)
@@ -76,6 +77,8 @@ def _ourselves(parts: Parts, _: Document) -> _Found:
         own_hosts.add(parts.public.host)
     for index, app in parts.apps.items():
         for place, origin in enumerate(app.upstreams):
+            if origin.startswith("unix:"):
+                continue
             url = urlsplit(origin)
             port = url.port or _DEFAULT_PORTS[url.scheme]
             host = url.hostname or ""
@@ -174,6 +177,13 @@ def _routes(parts: Parts, _: Document) -> _Found:
         yield from check_routes(app, ("apps", index, "routes"))
 
 
+def _tls(parts: Parts, _: Document) -> _Found:
+    if parts.listen is not None:
+        yield from check_listen_tls(parts.listen, parts.public)
+    for index, app in parts.apps.items():
+        yield from check_upstream_tls(app, ("apps", index, "tls"))
+
+
 def _sold(parts: Parts, _: Document) -> _Found:
     """A door that no plan opens could not be paid for."""
     if not parts.has_all_plans:
@@ -190,3 +200,6 @@ def _sold(parts: Parts, _: Document) -> _Found:
                 at: KeyPath = ("apps", index, "routes", place, "feature")
                 hint = did_you_mean(route.feature, sold)
                 yield at, f"no plan gives the feature {route.feature!r} of {app.id}{hint}"
+
+
+_PARTS = (_unique, _hosts, _ourselves, _keys, _issuers, _stripe, _plans, _routes, _sold, _tls)

@@ -8,16 +8,16 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from gateway.config.app_schema import AppConfig
 from gateway.config.schema import (
-    AppConfig,
     BillingConfig,
     IdentityConfig,
     ListenConfig,
     PlanConfig,
     PublicConfig,
     SecretsConfig,
-    Section,
 )
+from gateway.config.section import Section
 
 _S = TypeVar("_S", bound=Section)
 

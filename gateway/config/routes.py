@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.config.schema import AppConfig
+from gateway.config.app_schema import AppConfig
 from gateway.config.source import KeyPath
 
 

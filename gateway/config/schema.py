@@ -5,8 +5,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from gateway.config.app_schema import BODY_LIMIT_BYTES, AppConfig
+from gateway.config.section import Section
 from gateway.config.values import (
     Address,
     Currency,
@@ -15,12 +17,11 @@ from gateway.config.values import (
     FeatureValue,
     Host,
     Id,
+    MaybeFile,
     MaybeWhole,
-    Method,
     Network,
     Origin,
     RedisURL,
-    RoutePath,
     Seconds,
     Secret,
     Sentence,
@@ -32,10 +33,13 @@ from gateway.config.values import (
 )
 
 
-class Section(BaseModel):
-    """A part of the file; a key that it does not know is a fault."""
+class ListenTLSConfig(Section):
+    """TLS of our own; without both files it is plain HTTP."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    certificate: MaybeFile = Field(
+        None, description="PEM file of the certificate and those between it and the authority"
+    )
+    key: MaybeFile = Field(None, description="PEM file of its private key, not encrypted")
 
 
 class ListenConfig(Section):
@@ -46,6 +50,7 @@ class ListenConfig(Section):
         description="localhost, which is 127.0.0.1 and ::1, or an address: 0.0.0.0 is every one",
     )
     port: Whole = Field(8080, ge=0, le=65_535, description="TCP port; 0 takes a free one")
+    tls: ListenTLSConfig = Field(ListenTLSConfig(), description="TLS of our own, if any")
 
 
 class PublicConfig(Section):
@@ -167,6 +172,9 @@ class ProxyConfig(Section):
     url_limit_bytes: Whole = Field(
         8_192, ge=256, le=65_536, description="bytes of path and query at most"
     )
+    body_limit_bytes: MaybeWhole = Field(
+        None, ge=0, le=BODY_LIMIT_BYTES, description="bytes of an upload at most; null is no limit"
+    )
     connections_per_address: Whole = Field(
         0, ge=0, le=1_000_000, description="connections from one address at most; 0 is no limit"
     )
@@ -208,35 +216,6 @@ class PlanConfig(Section):
     )
     apps: dict[str, dict[FeatureName, FeatureValue]] = Field(
         min_length=1, description="app: {feature: true, false, number or word}"
-    )
-
-
-class RouteConfig(Section):
-    """A part of an app, and what it asks of a client."""
-
-    path: RoutePath = Field(description="ending in / it is a prefix, otherwise exact")
-    access: Annotated[Literal["public", "signed_in", "entitled"], Word] = Field(
-        description="what is asked: public, signed_in or entitled"
-    )
-    feature: FeatureName = Field("access", description="the feature that an entitled route needs")
-    methods: tuple[Method, ...] | None = Field(
-        None, min_length=1, description="methods that the route is for; null is every one"
-    )
-    on_unknown: Annotated[Literal["last_known", "closed", "insecure_open"], Word] = Field(
-        "last_known", description="while facts cannot be read: last_known, closed or insecure_open"
-    )
-
-
-class AppConfig(Section):
-    """An app behind the gateway."""
-
-    id: Id = Field(description="name in plans, headers and logs")
-    name: Text = Field(description="name that visitors see")
-    description: Sentence = Field("", description="a sentence for visitors")
-    host: Host = Field(description="host name of its own")
-    upstreams: tuple[Origin, ...] = Field(min_length=1, description="its servers, used in turns")
-    routes: tuple[RouteConfig, ...] = Field(
-        min_length=1, description="the longest path wins; what none covers is 404"
     )
 
 

@@ -56,8 +56,8 @@ class Secrecy:
             self._document.hide(path)
         elif is_secret(annotation):
             self._look_at(path, data)
-        elif isinstance(data, str) and "://" in data and _tells_password(data, user_too=True):
-            # No secret of ours, but somebody's password in a URL that takes none.
+        elif isinstance(data, str) and _is_delicate(data):
+            # No secret of ours, but a password in a URL that takes none, or a key in clear.
             self._document.hide(path)
 
     def _walk_section(self, model: type[BaseModel], data: dict[str, object], path: KeyPath) -> None:
@@ -103,6 +103,10 @@ def _objection(path: KeyPath, raw: str) -> str | None:
         told = "".join(part for part in parts if isinstance(part, str))
         return None if references and not _tells_password(told, user_too=False) else in_clear
     return None if len(parts) == 1 and references else in_clear
+
+
+def _is_delicate(text: str) -> bool:
+    return "-----BEGIN " in text or ("://" in text and _tells_password(text, user_too=True))
 
 
 def _tells_password(url: str, *, user_too: bool) -> bool:

@@ -130,5 +130,7 @@ def _short(value: object) -> str:
         return "keys with values" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and "-----BEGIN " in value:
+        return "the PEM itself"  # Perhaps a private key.
     text = _PASSWORD.sub("://…@", repr(value))
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"

@@ -13,6 +13,10 @@ from gateway.config.scalars import Substituted, resolve
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _HOST_CHARS = 253
+# As it goes over the wire: escaped, and without a fragment.
+_PROBE_TARGET = re.compile(r"/[!-\"$-~]{0,2000}")
+# sockaddr_un has 108, the zero at the end among them (unix(7)).
+_SOCKET_PATH_BYTES = 107
 _FEATURE_CHARS = 200
 ID_PATTERN = r"^[a-z][a-z0-9-]{0,49}$"
 FEATURE_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
@@ -73,6 +77,34 @@ def _origin(value: str) -> str:
     return value.rstrip("/")
 
 
+def _upstream_url(value: str) -> str:
+    if not value.startswith("unix:"):
+        return _origin(value)
+    path = value.removeprefix("unix:")
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable():
+        raise ValueError("expected unix: and an absolute path, such as unix:/run/app.sock")
+    if len(path.encode()) > _SOCKET_PATH_BYTES:
+        raise ValueError(f"the path of a socket has at most {_SOCKET_PATH_BYTES} bytes")
+    return value
+
+
+def _file(value: str | None) -> str | None:
+    # Relative to what, nobody could tell once the gateway runs as a service.
+    if value is not None and (not value.startswith("/") or not value.isprintable()):
+        raise ValueError("expected the absolute path of a file")
+    return value
+
+
+def _maybe_host(value: str | None) -> str | None:
+    return None if value is None else _host(value)
+
+
+def _probe_target(value: str) -> str:
+    if not _PROBE_TARGET.fullmatch(value):
+        raise ValueError("expected a path as it is sent, such as /healthz")
+    return value
+
+
 def _is_reachable(name: str) -> bool:
     try:
         ip_address(name)
@@ -129,9 +161,14 @@ def _not_empty(value: SecretStr) -> SecretStr:
 
 Whole = Annotated[int, Strict(), BeforeValidator(_resolved)]
 MaybeWhole = Annotated[Annotated[int, Strict()] | None, BeforeValidator(_resolved)]
-Seconds = Annotated[float, Strict(), Field(gt=0, le=86_400), BeforeValidator(_resolved)]
-ShortSeconds = Annotated[float, Strict(), Field(gt=0, le=60), BeforeValidator(_resolved)]
+Status = Annotated[int, Strict(), Field(ge=200, le=599), BeforeValidator(_resolved)]
+_Day = Annotated[float, Strict(), Field(gt=0, le=86_400)]
+_Minute = Annotated[float, Strict(), Field(gt=0, le=60)]
+Seconds = Annotated[_Day, BeforeValidator(_resolved)]
+MaybeSeconds = Annotated[_Day | None, BeforeValidator(_resolved)]
+ShortSeconds = Annotated[_Minute, BeforeValidator(_resolved)]
 """For what a visitor waits for, or may see wrongly."""
+MaybeShortSeconds = Annotated[_Minute | None, BeforeValidator(_resolved)]
 YesOrNo = Annotated[bool, Strict(), BeforeValidator(_resolved)]
 Word = BeforeValidator(_text)
 """Put on a Literal, which would not know a word that came from the environment."""
@@ -143,6 +180,10 @@ RoutePath = Annotated[
 Host = Annotated[str, Word, AfterValidator(_host)]
 Address = Annotated[str, Word, AfterValidator(_address)]
 Origin = Annotated[str, Word, AfterValidator(_origin)]
+UpstreamURL = Annotated[str, Word, AfterValidator(_upstream_url)]
+MaybeHost = Annotated[str | None, AfterValidator(_maybe_host), BeforeValidator(_resolved)]
+MaybeFile = Annotated[str | None, AfterValidator(_file), BeforeValidator(_resolved)]
+ProbeTarget = Annotated[str, Word, AfterValidator(_probe_target)]
 Network = Annotated[str, Word, AfterValidator(_network)]
 Id = Annotated[str, Field(pattern=ID_PATTERN), Word]
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN), Word]

@@ -56,11 +56,7 @@ def parse_address(url: str, tls: UpstreamTLS) -> Address:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or parts.hostname is None:
         raise ValueError(f"not the address of a server: {url}")
-    context = None
-    if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        # HTTP/2 is not spoken here; a server that would choose it has to be told.
-        context.set_alpn_protocols(["http/1.1"])
+    context = client_context(tls) if parts.scheme == "https" else None
     return Address(
         url,
         host=parts.hostname,
@@ -68,3 +64,16 @@ def parse_address(url: str, tls: UpstreamTLS) -> Address:
         context=context,
         server_name=tls.server_name or parts.hostname,
     )
+
+
+def client_context(tls: UpstreamTLS) -> ssl.SSLContext:
+    """Return what TLS with a server begins with.
+
+    Raises:
+        OSError: the CA file cannot be read.
+    """
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # HTTP/2 is not spoken here; a server that would choose it has to be told.
+    context.set_alpn_protocols(["http/1.1"])
+    return context
