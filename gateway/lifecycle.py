@@ -15,6 +15,7 @@ from billing.storage.sessions import purge_sessions
 from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.errors import StartError
+from gateway.translate import open_certificates
 from gateway.wiring import Extras, Gateway, open_gateway
 
 _log = structlog.get_logger("gateway")
@@ -56,7 +57,7 @@ async def run_gateway(
         ]
         try:
             await gateway.control.start()
-            await gateway.server.start(sockets)
+            await gateway.server.start(sockets, open_certificates(config))
             _log.info("serving", port=sockets[0].getsockname()[1], apps=len(config.apps))
             on_ready()
             await _for_ever()

@@ -7,7 +7,9 @@ from billing.model import Interval, Plan, PlanFeature
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
 from gateway.config.app_schema import AppConfig, RouteConfig
 from gateway.config.schema import Config, PlanConfig, ProxyConfig
+from gateway.errors import StartError
 from policies.requirement import Access, OnUnknown, Requirement
+from proxy.certificates import CertificateError, Certificates
 from proxy.settings import (
     App,
     Balance,
@@ -77,6 +79,21 @@ def proxy_settings_of(config: Config) -> ProxySettings:
         own_body_limit_bytes=max(_FORM_LIMIT_BYTES, config.billing.webhook_body_limit_bytes),
         trusted_proxies=tuple(ip_network(network) for network in proxy.trusted_proxies),
     )
+
+
+def open_certificates(config: Config) -> Certificates | None:
+    """Return what visitors are shown, or None where they come in clear.
+
+    Raises:
+        StartError: the files cannot be used.
+    """
+    tls = config.listen.tls
+    if tls.certificate is None or tls.key is None:
+        return None
+    try:
+        return Certificates(tls.certificate, tls.key)
+    except CertificateError as error:
+        raise StartError(f"listen.tls cannot be used: {error}") from error
 
 
 def page_settings_of(config: Config, proxy: ProxySettings, demo: DemoMode | None) -> PageSettings:

@@ -1,7 +1,8 @@
 """The way of a request: from a visitor's bytes to an app's, or to a refusal.
 
 `server` listens, and each connection of a visitor is a `downstream`, which cuts its bytes
-into requests. Each request is an `exchange`, and `gate` is the page that shows the whole flow:
+into requests; over TLS a `handshake` comes first, with `certificates`. Each request is an
+`exchange`, and `gate` is the page that shows the whole flow:
 `destination` reads where it goes (`canonical`, `routing`), then come the client's address
 (`client_ip`), identity (`credential`, `identity`, `tokens`, `cookies`), facts (through
 `ports`), decision (`policies`). `known` keeps what follows from a connection's fields, `passes`

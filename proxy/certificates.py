@@ -41,6 +41,7 @@ class Certificates:
         """
         self._certificate = certificate
         self._key = key
+        self._task: asyncio.Task[None] | None = None
         self._seen = self._look()
         self.context = load_context(certificate, key)
 
@@ -56,8 +57,20 @@ class Certificates:
         _log.info("certificate_loaded", path=self._certificate)
         return True
 
-    async def watch(self, every_s: float = _WATCH_S) -> None:
-        """Reload whenever a file has changed, until cancelled."""
+    def start(self, every_s: float = _WATCH_S) -> None:
+        """Look every so many seconds whether a file has changed, and reload then."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._watch(every_s), name="certificates"
+            )
+
+    def stop(self) -> None:
+        """Look no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    async def _watch(self, every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
             if self._look() != self._seen:
@@ -96,6 +109,12 @@ def load_context(certificate: str, key: str) -> ssl.SSLContext:
     except OSError as error:
         raise CertificateError(certificate, f"cannot be read: {error.strerror}") from error
     return context
+
+
+def asked_name(transport: asyncio.BaseTransport) -> str | None:
+    """Return the host that the visitor's TLS asked for; None if it named none, or is none."""
+    tls = transport.get_extra_info("ssl_object")
+    return tls.server_name if isinstance(tls, VisitorTLS) else None
 
 
 def _read(path: str) -> bytes:

@@ -43,6 +43,17 @@ class Destinations:
         matched = None if is_own else self._table.match(canonical)
         return Destination(canonical, line.encode(), matched, is_own)
 
+    def disagree(self, server_name: str, destination: Destination) -> bool:
+        """Tell whether TLS asked for one host of ours, and the request names another.
+
+        A name that is none of ours says nothing: a load balancer that speaks TLS to us may
+        send its own (RFC 9110 section 7.4, RFC 6066 section 3).
+        """
+        if server_name == destination.canonical.host:
+            return False
+        is_public = server_name == self._settings.public_host
+        return is_public or self._table.find_app(server_name) is not None
+
     def _is_own(self, canonical: CanonicalRequest) -> bool:
         """Tell whether the gateway itself answers here, and no app."""
         if canonical.host == self._settings.public_host:

@@ -8,11 +8,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from proxy import problems
+from proxy.certificates import asked_name
 from proxy.deadlines import NEVER, Progress
 from proxy.exchange import Exchange
 from proxy.known import Known, known_of
 from proxy.problems import Problem
-from proxy.sockets import reset
+from proxy.sockets import address_of, can_half_close, reset
 from proxy.tunnel import GOING_AWAY, Tunnel
 from proxy.wire.chunks import ChunkError
 from proxy.wire.head import HeadError
@@ -46,6 +47,7 @@ class Downstream(asyncio.Protocol):
         self._half_closed = False
         self._lingers = False
         self._tunnel: Tunnel | None = None
+        self.server_name: str | None = None  # the host that TLS asked for
         self.is_writing_paused = False
         self.peer = ""  # the other end's address; stays empty over a unix socket
 
@@ -131,22 +133,21 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless this address has too many connections already."""
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.peer = address_of(transport)
+        self.server_name = asked_name(transport)
         self._deadline = self._loop.time() + self._server.settings.head_timeout_s
         if not self._server.on_opened(self):
             self._refuse(problems.TOO_MANY_CONNECTIONS)
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
-        if self._lingers:
-            return
-        self._reader.feed(data)
-        self._process()
+        if not self._lingers:
+            self._reader.feed(data)
+            self._process()
 
     def eof_received(self) -> bool:
         """The visitor will send no more: answer what was asked in whole."""
-        if self._lingers or self._exchange is None:
+        if self._exchange is None or not can_half_close(self._transport):
             return False
         self._half_closed = True
         # He may have closed altogether, which cannot be told apart: his time is short.
@@ -255,8 +256,7 @@ class Downstream(asyncio.Protocol):
         for piece in pieces:
             exchange.on_upload(piece)
         if is_whole:
-            self._deadline = NEVER
-            self._body_deadline = NEVER
+            self._deadline = self._body_deadline = NEVER
             exchange.on_upload_end(self._reader.trailers)
 
     def _hold_reading(self, *, is_held: bool) -> None:

@@ -40,7 +40,7 @@ class Errand:
 
     __slots__ = (
         "_body",
-        "_is_repeated",
+        "_is_elsewhere",
         "_request",
         "_sender",
         "_server",
@@ -64,7 +64,7 @@ class Errand:
         self._request = request
         self._body = body
         self._server: Server | None = None
-        self._is_repeated = False
+        self._is_elsewhere = False
 
     def begin(self) -> None:
         """Send the request: at once if a connection waits for it, otherwise when there is one."""
@@ -85,24 +85,32 @@ class Errand:
             server.note_success()
 
     def repeat(self, error: UpstreamError) -> bool:
-        """Try once more if the likely reason is that the app closed an idle connection."""
+        """Try again if that can harm nobody and is likely to help.
+
+        The app may have closed an idle connection: a new one to the same server is the cure.
+        After that, or at once, another server may be: once, so that a request which makes
+        servers fall over does not visit all of them.
+        """
         connection, server = self.connection, self._server
         self.connection = None
         if connection is None or server is None:
             return False
-        if (
-            connection.is_reused
-            and connection.is_untouched
+        may_repeat = (
+            connection.is_untouched
             and not isinstance(error, UpstreamTimeoutError)
-            and not self._is_repeated
             and self._request.framing == 0
             and self._request.method in _REPEATABLE
-        ):
-            self._is_repeated = True
-            self._sender.wait_for(self._connect_to(server))
+        )
+        if may_repeat and connection.is_reused:
+            self._sender.wait_for(self._connect(server, is_anew=True))
             return True
         server.note_failure()
-        return False
+        other = self._upstream.find_other(server) if may_repeat and not self._is_elsewhere else None
+        if other is None:
+            return False
+        self._is_elsewhere = True
+        self._sender.wait_for(self._connect(other, is_anew=True))
+        return True
 
     def break_off(self) -> None:
         """Let go of the app."""
@@ -110,23 +118,11 @@ class Errand:
         if connection is not None:
             connection.close()
 
-    async def _connect(self, server: Server) -> None:
+    async def _connect(self, server: Server, *, is_anew: bool = False) -> None:
+        connect = self._upstream.connect_anew if is_anew else self._upstream.connect
         try:
-            server, connection = await self._upstream.connect(
-                server, self.outgoing.terms.timeouts.connect_s
-            )
+            server, connection = await connect(server, self.outgoing.terms.timeouts.connect_s)
         except UpstreamError as error:
-            self._sender.on_unreachable(error)
-            return
-        self._send(server, connection)
-
-    async def _connect_to(self, server: Server) -> None:
-        try:
-            connection = await self._upstream.connect_to(
-                server, self.outgoing.terms.timeouts.connect_s
-            )
-        except UpstreamError as error:
-            server.note_failure()
             self._sender.on_unreachable(error)
             return
         self._send(server, connection)

@@ -38,14 +38,23 @@ _LEFT: Final = 499  # The visitor left before there was an answer (nginx's numbe
 
 
 class Exchange:
-    """A request under way. `status` is 0 until an answer was begun."""
+    """A request under way. `status` is 0 until an answer was begun.
+
+    `server_name` is the host that the visitor's TLS asked for, None where there is none.
+    """
 
     def __init__(
-        self, visitor: Visitor, head: RequestHead, known: Known, keeper: Keeper, peer: str
+        self,
+        visitor: Visitor,
+        head: RequestHead,
+        known: Known,
+        keeper: Keeper,
+        peer: str,
     ) -> None:
         self.head = head
         self.known = known
         self.peer = peer
+        self.server_name = visitor.server_name
         self.request_id = new_id()
         self.started_s = time.perf_counter()
         self.destination: Destination | None = None

@@ -74,6 +74,11 @@ class Gate:
             exchange.refuse(problems.BAD_REQUEST, aim.why, closes=True)
             return
         exchange.destination = aim
+        if exchange.server_name is not None and self._destinations.disagree(
+            exchange.server_name, aim
+        ):
+            exchange.refuse(problems.MISDIRECTED)
+            return
         matched = aim.matched
         if section.expects is not None and section.expects.lower() != b"100-continue":
             exchange.refuse(problems.EXPECTATION_FAILED)

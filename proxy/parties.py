@@ -43,6 +43,7 @@ class Visitor(Protocol):
     """The connection that the request came on; `downstream.Downstream`."""
 
     is_writing_paused: bool
+    server_name: str | None
 
     @property
     def is_last(self) -> bool:

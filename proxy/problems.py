@@ -85,6 +85,13 @@ TOO_MANY_CONNECTIONS = Problem(
     "Too many connections",
     "This address has as many connections open as one may have. Close some, or reuse them.",
 )
+MISDIRECTED = Problem(
+    "misdirected",
+    421,
+    "Misdirected request",
+    "The connection was opened for one host of this gateway, and the request names another."
+    " Open a connection for that one (RFC 9110, section 7.4).",
+)
 HEAD_TOO_LARGE = Problem(
     "head-too-large",
     431,
@@ -136,6 +143,7 @@ ALL = (
     TOO_LARGE,
     TARGET_TOO_LONG,
     EXPECTATION_FAILED,
+    MISDIRECTED,
     TOO_MANY_CONNECTIONS,
     HEAD_TOO_LARGE,
     INTERNAL_ERROR,

@@ -15,3 +15,17 @@ def reset(transport: asyncio.Transport) -> None:
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     transport.abort()
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """Return the other end's address; empty over a unix socket."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
+def can_half_close(transport: asyncio.Transport | None) -> bool:
+    """Tell whether something can be sent to an end that sends no more; over TLS nothing can.
+
+    asyncio ends TLS both ways at once.
+    """
+    return transport is not None and transport.can_write_eof()

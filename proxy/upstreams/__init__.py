@@ -1,6 +1,6 @@
 """The apps' side.
 
 `server` is one server of an app with its idle connections and its standing, `upstream`
-chooses among an app's servers, `connection` sends requests and reads answers, and `address`
-tells where and how to connect.
+chooses among an app's servers, `health` asks them whether they are well, `connection` sends
+requests and reads answers, and `address` tells where and how to connect.
 """

@@ -78,6 +78,9 @@ class Server:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self.address.connect(self._make)
+            if not connection.is_open:
+                # Nobody would be told that it is closed, once it has a request.
+                raise UpstreamError(f"{self.address.name}: closed as soon as it was open")
             return connection  # noqa: TRY300 - it is told apart below
         except TimeoutError as error:
             raise UpstreamError(f"{self.address.name}: no connection in time") from error
@@ -98,6 +101,12 @@ class Server:
         self._failures += 1
         if self._failures >= self._breaker.failures:
             self._shut_until = self._loop.time() + self._breaker.cooldown_s
+
+    def note_health(self, *, is_healthy: bool) -> None:
+        """Take note of what active checks have come to; one found well again is used at once."""
+        self.is_healthy = is_healthy
+        if is_healthy:
+            self.note_success()
 
     def try_once(self, now: float) -> None:
         """Let the request that is sent now be the only one until it is known how it ends."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from itertools import count
 
 from proxy.deadlines import Deadlines
 from proxy.settings import App, Balance, ProxySettings
 from proxy.upstreams.address import Address, parse_address
 from proxy.upstreams.connection import UpstreamConnection
 from proxy.upstreams.errors import UpstreamBusyError, UpstreamError
+from proxy.upstreams.health import HealthChecker
 from proxy.upstreams.server import Breaker, Server
 
 # Requests that wait for one of an app's connections, at most; more are refused at once.
@@ -22,7 +22,8 @@ class Upstream:
         self.servers = servers
         self._balance = balance
         self._limit = limit
-        self._turns = count()
+        self._turn = -1
+        self._checker: HealthChecker | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._loop = asyncio.get_running_loop()
 
@@ -37,21 +38,27 @@ class Upstream:
         return sum(server.idle for server in self.servers)
 
     def choose(self) -> Server | None:
-        """Return the server whose turn it is; None if none is well."""
+        """Return the server whose turn it is; None if none is well.
+
+        One that was shut out gets this request as its trial, and no other meanwhile.
+        """
         now = self._loop.time()
         if len(self.servers) == 1:
             server = self.servers[0]
-            return server if server.is_available(now) else None
-        return next(iter(self._well(now)), None)
+            if not server.is_available(now):
+                return None
+        else:
+            self._turn = (self._turn + 1) % len(self.servers)
+            well = self._well(now)
+            if not well:
+                return None
+            server = well[0]
+        server.try_once(now)
+        return server
 
     def take(self, server: Server) -> UpstreamConnection | None:
         """Return an open connection to the server, if there is one that nobody waits for."""
-        if self._waiting:
-            return None
-        connection = server.take_idle()
-        if connection is not None:
-            server.try_once(self._loop.time())
-        return connection
+        return None if self._waiting else server.take_idle()
 
     async def connect(self, first: Server, timeout_s: float) -> tuple[Server, UpstreamConnection]:
         """Return a connection, a new one if need be; a server that refuses is passed over.
@@ -63,27 +70,43 @@ class Upstream:
             UpstreamError: no server could be connected to.
         """
         await self._wait_for_room(timeout_s)
-        others = [server for server in self._well(self._loop.time()) if server is not first]
-        failed: UpstreamError = UpstreamBusyError("no server")
-        for server in (first, *others):
-            connection = server.take_idle()
-            if connection is not None:
-                return server, connection
+        connection = first.take_idle()
+        if connection is not None:
+            return first, connection
+        return await self.connect_anew(first, timeout_s)
+
+    async def connect_anew(
+        self, first: Server, timeout_s: float
+    ) -> tuple[Server, UpstreamConnection]:
+        """Return a connection that carried no request yet, to `first` or, failing that, another.
+
+        Raises:
+            UpstreamError: no server could be connected to.
+        """
+        try:
+            return first, await first.connect(timeout_s)
+        except UpstreamError as error:
+            first.note_failure()
+            failed = error
+        for server in self._well(self._loop.time()):
+            # Others may have found out in the meantime that it is not well.
+            if server is first or not server.is_available(self._loop.time()):
+                continue
+            server.try_once(self._loop.time())
             try:
-                return server, await self.connect_to(server, timeout_s)
+                return server, await server.connect(timeout_s)
             except UpstreamError as error:
                 server.note_failure()
                 failed = error
         raise failed
 
-    async def connect_to(self, server: Server, timeout_s: float) -> UpstreamConnection:
-        """Return a new connection to this very server.
-
-        Raises:
-            UpstreamError: it could not be connected to.
-        """
-        server.try_once(self._loop.time())
-        return await server.connect(timeout_s)
+    def find_other(self, than: Server) -> Server | None:
+        """Return another server that is well, or None."""
+        now = self._loop.time()
+        found = next((server for server in self._well(now) if server is not than), None)
+        if found is not None:
+            found.try_once(now)
+        return found
 
     def on_room(self) -> None:
         """Let the next request have the connection that has become free."""
@@ -93,8 +116,15 @@ class Upstream:
                 waiter.set_result(None)
                 return
 
+    def watch(self, checker: HealthChecker) -> None:
+        """Let the servers be checked until `close`."""
+        self._checker = checker
+        checker.start()
+
     def close(self) -> None:
-        """Close the connections that nobody uses; requests under way keep theirs."""
+        """Close the connections that nobody uses, and check no more; requests keep theirs."""
+        if self._checker is not None:
+            self._checker.stop()
         for server in self.servers:
             server.close_idle()
 
@@ -117,8 +147,7 @@ class Upstream:
 
     def _well(self, now: float) -> list[Server]:
         """Return the servers that may be asked, the one whose turn it is first."""
-        turn = next(self._turns) % len(self.servers)
-        order = self.servers[turn:] + self.servers[:turn]
+        order = self.servers[self._turn :] + self.servers[: self._turn]
         well = [server for server in order if server.is_available(now)]
         if self._balance is Balance.LEAST_CONNECTIONS:
             well.sort(key=lambda server: server.busy)
@@ -126,7 +155,7 @@ class Upstream:
 
 
 def upstream_of(app: App, settings: ProxySettings, deadlines: Deadlines) -> Upstream:
-    """Return where an app's requests go.
+    """Return where an app's requests go; its servers are checked from now on, if it says so.
 
     Raises:
         ValueError: an address is none.
@@ -134,7 +163,10 @@ def upstream_of(app: App, settings: ProxySettings, deadlines: Deadlines) -> Upst
     """
     addresses = tuple(parse_address(url, app.tls) for url in app.upstreams)
     breaker = Breaker(app.failures, app.cooldown_s)
-    return _make(addresses, breaker, app.balance, settings, deadlines)
+    upstream = _make(addresses, breaker, app.balance, settings, deadlines)
+    if app.health is not None:
+        upstream.watch(HealthChecker(app, app.health, upstream.servers, deadlines))
+    return upstream
 
 
 def control_upstream(socket_path: str, settings: ProxySettings, deadlines: Deadlines) -> Upstream:

@@ -18,6 +18,7 @@ from multidict import CIMultiDictProxy
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access, OnUnknown, Requirement
 from proxy.access_log import AccessLog
+from proxy.certificates import Certificates
 from proxy.deadlines import Deadlines
 from proxy.gate import Gate
 from proxy.identity import Identifier
@@ -204,10 +205,13 @@ async def run_gate(
     *,
     change: Callable[[ProxySettings], ProxySettings] = lambda settings: settings,
     upstreams: tuple[str, ...] = (),
+    dress: Callable[[App], App] = lambda app: app,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[Running]:
     """Run the gate before `app`; `upstreams` are tried before the app's own address.
 
-    Without an app there are only the `upstreams`, such as a `RawApp`.
+    Without an app there are only the `upstreams`, such as a `RawApp`. `dress` changes what
+    the configuration would say of the app, and with `certificates` visitors come over TLS.
     """
     settings = change(replace(SETTINGS))
     running = Running(0, MemoryFacts(), MemorySessions(), FakeClock())
@@ -228,7 +232,7 @@ async def run_gate(
     await control_runner.setup()
     await web.UnixSite(control_runner, folder / "control.sock").start()
 
-    notes = App("notes", "Notes", HOST, upstreams, make_routes())
+    notes = dress(App("notes", "Notes", HOST, upstreams, make_routes()))
     table = RouteTable([notes])
     deadlines = Deadlines(_SWEEP_S)
     deadlines.start()
@@ -238,7 +242,7 @@ async def run_gate(
     running.server = _server_of(settings, table, running, own, deadlines)
     listening = socket.create_server(("127.0.0.1", 0))
     running.port = listening.getsockname()[1]
-    await running.server.start([listening])
+    await running.server.start([listening], certificates)
     # As sent: what a library would add or undo is not what is asked about here.
     running.http = aiohttp.ClientSession(
         auto_decompress=False,

@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 
 from proxy.settings import ProxySettings
-from tests.integration.proxy.conftest import create_echo
 from tests.support.gate import Running, run_gate
 from tests.support.ports import refusing_port
 from tests.support.raw import raw_visitor
@@ -40,9 +39,7 @@ async def before_bytes(tmp_path: Path, answer: bytes) -> AsyncIterator[Running]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        async with run_gate(
-            tmp_path, create_echo(), upstreams=(f"http://127.0.0.1:{port}",)
-        ) as running:
+        async with run_gate(tmp_path, upstreams=(f"http://127.0.0.1:{port}",)) as running:
             yield running
     finally:
         server.close()
