@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from tests.support.certificates import Authority, Pair
 from tests.support.product import ROOT
 from tests.support.servers import Servers
 
@@ -124,6 +125,12 @@ def environment(database_url: str) -> dict[str, str]:
 
 def change_port(file: Path, port: int) -> None:
     file.write_text(file.read_text().replace("port: 0", f"port: {port}"))
+
+
+def secure(file: Path, pair: Pair) -> None:
+    tls = f"tls: {{certificate: {pair.certificate}, key: {pair.key}}}"
+    text = file.read_text().replace("port: 0}", f"port: 0, {tls}}}")
+    file.write_text(text.replace("scheme: http,", "scheme: https,"))
 
 
 async def start(command: str, file: Path, environment: dict[str, str]) -> Process:
@@ -305,3 +312,52 @@ async def test_port_that_is_taken_is_one_line(
     assert code == 1
     assert f"port {first.port} (Address already in use)" in output
     assert output.count("\n") == 1
+
+
+async def test_serves_over_tls_and_shows_a_renewed_certificate_by_itself(
+    config_file: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    secure(config_file, authority.issue("notes.localhost", "checkout.localhost"))
+
+    async def serial(port: int) -> object:
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=authority.client_context(), server_hostname="notes.localhost"
+        )
+        certificate = writer.get_extra_info("peercert")
+        writer.transport.abort()
+        return certificate["serialNumber"]
+
+    async with serving(config_file, environment) as gateway:
+        url = f"https://127.0.0.1:{gateway.port}"
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=authority.client_context())
+        ) as session:
+            answers = [
+                await _status_over_tls(session, f"{url}{path}", name)
+                for name, path in (
+                    ("notes.localhost", "/public/x"),
+                    ("checkout.localhost", "/sign-in"),
+                )
+            ]
+        before = await serial(gateway.port)
+        authority.issue("notes.localhost")
+        await _until_told(gateway.process, b'"certificate_loaded"')
+        after = await serial(gateway.port)
+
+    assert answers == [200, 501]
+    assert before != after
+
+
+async def _status_over_tls(session: aiohttp.ClientSession, url: str, name: str) -> int:
+    async with session.get(url, headers={"Host": name}, server_hostname=name) as answer:
+        return answer.status
+
+
+async def _until_told(process: Process, event: bytes) -> None:
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT_S):
+        async for line in process.stdout:
+            if event in line:
+                return
+    raise AssertionError(event)

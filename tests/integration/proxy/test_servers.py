@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.settings import App, Balance, HealthChecks
+from policies.requirement import Access, Requirement
+from proxy.settings import App, Balance, HealthChecks, Route, Timeouts
 from tests.support.answers import Requests
 from tests.support.gate import Running, run_gate
 from tests.support.leaks import no_leaks, until
@@ -351,3 +352,33 @@ async def test_checks_end_with_the_gate_and_leave_nothing_behind(tmp_path: Path)
             await until(lambda: not gate.upstream.busy)
 
     assert asyncio.all_tasks() == tasks
+
+
+def _with_route(route: Route) -> Callable[[App], App]:
+    return lambda app: replace(app, routes=(route, *app.routes))
+
+
+async def test_a_route_may_take_smaller_uploads(tmp_path: Path) -> None:
+    small = Route("/public/small/", Requirement("notes", Access.PUBLIC), body_limit_bytes=3)
+    async with _gate_before(tmp_path, _telling("a"), dress=_with_route(small)) as (gate, _):
+        asked = [
+            (await gate.ask(f"/public/{path}", method="POST", data=data))[0]
+            for path, data in (("small/", b"123"), ("small/", b"1234"), ("", b"1234"))
+        ]
+
+    assert asked == [200, 413, 200]
+
+
+async def test_a_route_may_have_less_patience(tmp_path: Path) -> None:
+    hasty = Route(
+        "/public/hasty/",
+        Requirement("notes", Access.PUBLIC),
+        timeouts=Timeouts(connect_s=1.0, first_byte_s=0.05, idle_s=1.0),
+    )
+    async with _gate_before(tmp_path, linger, dress=_with_route(hasty)) as (gate, _):
+        asked = asyncio.create_task(gate.ask("/public/patient"))
+        status, _, _ = await gate.ask("/public/hasty/")
+
+        assert status == 504
+        assert not asked.done()
+        asked.cancel()
