@@ -187,6 +187,7 @@ def _route(app_id: str, route: RouteConfig, proxy: ProxyConfig) -> Route:
         body_limit_bytes=proxy.body_limit_bytes
         if route.body_limit_bytes is None
         else route.body_limit_bytes,
+        allow_encoded_slash=route.allow_encoded_slash,
     )
 
 

@@ -27,11 +27,14 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 # Escapes that some servers decode into a separator, once or twice, and others do not.
 _AMBIGUOUS = re.compile(r"%(2f|5c|00|252f|255c|252e|2500)", re.IGNORECASE)
+_AMBIGUOUS_BUT_SLASH = re.compile(r"%(5c|00|252f|255c|252e|2500)", re.IGNORECASE)
+_SLASH = "%2F"
 
 
 class CanonicalRequest(NamedTuple):
     """`path` is what is forwarded; `text` is the same path decoded, which routes match.
 
+    A slash that came encoded, where that was allowed, stays `%2F` in both.
     `query` is None when there is no `?`. `host` has no port and no trailing dot; `port` is
     what the visitor wrote behind it, such as `:8080`, or empty.
     """
@@ -49,6 +52,11 @@ class CanonicalRequest(NamedTuple):
         return f"{self.host}{self.port}"
 
     @property
+    def other_reading(self) -> str | None:
+        """Return the decoded path for whom `%2F` is a slash like any other; None without one."""
+        return self.text.replace(_SLASH, "/") if _SLASH in self.path else None
+
+    @property
     def target(self) -> str:
         """Return path and query in origin form."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
@@ -61,10 +69,23 @@ class Rejected:
     why: str
 
 
+AMBIGUOUS_ESCAPE = Rejected("ambiguous escape in path")
+"""Of a path with an escape that some servers decode into a separator, and others do not."""
+
+
 def parse_request(
-    method: str, target: str, hosts: Sequence[str], url_limit_bytes: int
+    method: str,
+    target: str,
+    hosts: Sequence[str],
+    url_limit_bytes: int,
+    *,
+    encoded_slash: bool = False,
 ) -> CanonicalRequest | Rejected:
-    """Read method, request target and Host header fields as they came over the wire."""
+    """Read method, request target and Host header fields as they came over the wire.
+
+    With `encoded_slash` the caller has to see to it that both readings of the path come to
+    the same.
+    """
     if not _TOKEN.fullmatch(method) or method in {"CONNECT", "TRACE"}:
         return Rejected("method not supported")
     if len(hosts) != 1:
@@ -81,10 +102,12 @@ def parse_request(
     raw_path, mark, query = origin_form.partition("?")
     if not _QUERY.fullmatch(query):
         return Rejected("bad character in query")
-    path = parse_path(raw_path)
+    path = parse_path(raw_path, encoded_slash=encoded_slash)
     if isinstance(path, Rejected):
         return path
-    text = unquote_to_bytes(path).decode() if "%" in path else path
+    text = path
+    if "%" in path:
+        text = _SLASH.join(unquote_to_bytes(part).decode() for part in path.split(_SLASH))
     return CanonicalRequest(
         method, host, path, text, query if mark else None, port[0] if port else ""
     )
@@ -112,8 +135,12 @@ def parse_origin(value: str) -> str | None:
     return parse_host(authority) if mark and scheme in {"http", "https"} else None
 
 
-def parse_path(raw: str) -> str | Rejected:
-    """Return the path with escapes in their one normal form (RFC 3986, section 6.2.2)."""
+def parse_path(raw: str, *, encoded_slash: bool = False) -> str | Rejected:
+    """Return the path with escapes in their one normal form (RFC 3986, section 6.2.2).
+
+    With `encoded_slash` a slash may be encoded, once; it then stays `%2F`, and the rules for
+    segments hold whether or not it is taken for a slash.
+    """
     if not _PATH.fullmatch(raw):
         return Rejected("bad character in path")
     if "%" not in raw and "//" not in raw and "/." not in raw:
@@ -122,12 +149,14 @@ def parse_path(raw: str) -> str | Rejected:
         return Rejected("bad escape in path")
     path = _ESCAPE.sub(_normal_escape, raw)
     # After that: `%25%32%66` is `%252f` by now.
-    if _AMBIGUOUS.search(path):
-        return Rejected("ambiguous escape in path")
-    if "//" in path:
+    ambiguous = _AMBIGUOUS_BUT_SLASH if encoded_slash else _AMBIGUOUS
+    if ambiguous.search(path):
+        return AMBIGUOUS_ESCAPE
+    read = path.replace(_SLASH, "/")
+    if "//" in read:
         return Rejected("empty segment in path")
     # With what some servers cut off as parameters: `..%3Bx` is `..` to them.
-    if any(segment.partition("%3B")[0] in {".", ".."} for segment in path.split("/")):
+    if any(segment.partition("%3B")[0] in {".", ".."} for segment in read.split("/")):
         return Rejected("dot segment in path")
     try:
         unquote_to_bytes(path).decode()

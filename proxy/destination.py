@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from proxy.canonical import CanonicalRequest, Rejected, parse_request
+from proxy.canonical import AMBIGUOUS_ESCAPE, CanonicalRequest, Rejected, parse_request
 from proxy.routing import Matched, RouteTable
 from proxy.settings import RESERVED_PREFIX, ProxySettings
 
@@ -35,9 +35,12 @@ class Destinations:
         """Returns the destination of a method, a target and the Host fields, or a refusal."""
 
     def _read(self, method: str, target: str, hosts: tuple[str, ...]) -> Destination | Rejected:
-        canonical = parse_request(method, target, hosts, self._settings.url_limit_bytes)
+        limit = self._settings.url_limit_bytes
+        canonical = parse_request(method, target, hosts, limit, encoded_slash=True)
         if isinstance(canonical, Rejected):
             return canonical
+        if canonical.other_reading is not None and not self._reads_alike(canonical):
+            return AMBIGUOUS_ESCAPE
         line = f"{method} {canonical.target} HTTP/1.1\r\nHost: {canonical.authority}\r\n"
         is_own = self._is_own(canonical)
         matched = None if is_own else self._table.match(canonical)
@@ -53,6 +56,23 @@ class Destinations:
             return False
         is_public = server_name == self._settings.public_host
         return is_public or self._table.find_app(server_name) is not None
+
+    def _reads_alike(self, canonical: CanonicalRequest) -> bool:
+        """Tell whether the route that decides allows `%2F`, and decides however it is read.
+
+        An app may take it for a slash. If another route decided over the path that the app
+        then sees, a door could be reached by the way to another one (Envoy CVE-2021-29492).
+        """
+        other = canonical._replace(text=canonical.other_reading or "")
+        if self._is_own(canonical) or self._is_own(other):
+            return False
+        matched, matched_other = self._table.match(canonical), self._table.match(other)
+        return (
+            matched is not None
+            and matched_other is not None
+            and matched.route is matched_other.route
+            and matched.route.allow_encoded_slash
+        )
 
     def _is_own(self, canonical: CanonicalRequest) -> bool:
         """Tell whether the gateway itself answers here, and no app."""

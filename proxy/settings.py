@@ -24,7 +24,8 @@ class Route:
     """A part of an app. `path` ending in `/` is a prefix, otherwise it is exact.
 
     `methods` None means every method, `timeouts` None those of the settings, and
-    `body_limit_bytes` None any upload.
+    `body_limit_bytes` None any upload. `allow_encoded_slash` takes paths with `%2F`, as long as
+    no other route would decide if it were a slash.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Route:
     methods: frozenset[str] | None = None
     timeouts: Timeouts | None = None
     body_limit_bytes: int | None = None
+    allow_encoded_slash: bool = False
 
 
 class Balance(StrEnum):

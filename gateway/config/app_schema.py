@@ -25,6 +25,7 @@ from gateway.config.values import (
     UpstreamURL,
     Whole,
     Word,
+    YesOrNo,
 )
 
 BODY_LIMIT_BYTES = 2**40
@@ -59,6 +60,9 @@ class RouteConfig(Section):
         ge=0,
         le=BODY_LIMIT_BYTES,
         description="bytes of an upload at most; null is proxy.body_limit_bytes",
+    )
+    allow_encoded_slash: YesOrNo = Field(
+        False, description="true takes %2F within a path, false answers 400"
     )
 
 

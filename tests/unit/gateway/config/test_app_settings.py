@@ -79,10 +79,12 @@ def test_a_route_has_the_patience_of_the_proxy_section_where_it_has_none(tmp_pat
 @pytest.mark.parametrize("limit", [0, 5, 2**40])
 def test_a_route_may_have_a_limit_of_its_own(tmp_path: Path, limit: int) -> None:
     route = f", body_limit_bytes: {limit}, connect_timeout_s: 0.25, idle_timeout_s: 86400"
+    route += ", allow_encoded_slash: true"
 
     (found,) = _app(tmp_path, route=route, before="proxy: {body_limit_bytes: 10}\n").routes
 
     assert found.body_limit_bytes == limit
+    assert found.allow_encoded_slash
     assert found.timeouts == Timeouts(0.25, 60.0, 86_400.0)
 
 
