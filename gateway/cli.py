@@ -1,4 +1,4 @@
-"""The command line: `tollway up | serve | worker | migrate | check-config | check | test`."""
+"""The command line: what users run (`up`, `serve`, …), and what developers run (`test`, …)."""
 
 import asyncio
 import contextlib
@@ -126,6 +126,13 @@ def check() -> None:
 def test(context: typer.Context) -> None:
     """Run the whole test suite; arguments go to pytest."""
     _run_tool(["pytest", "-n", "auto", "--dist", "loadgroup", "-q", *context.args])
+
+
+@app.command(context_settings=_PASS_ON)
+def bench(context: typer.Context) -> None:
+    """Measure this machine: `proxy` compares one proxied request with other gateways."""
+    # In our place, so that Ctrl-C reaches what has to stop the others, and nobody else.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", *context.args])  # noqa: S606 - no shell is the point
 
 
 def _run_tool(command: list[str]) -> None:

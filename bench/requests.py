@@ -1,0 +1,150 @@
+"""The table: CPU and requests a second of every stack, in alternating rounds.
+
+All stacks run from the first round to the last; those that wait use no CPU. A round asks
+each of them once, so that a noisy minute of the machine hits all alike.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from bench.app import PATH
+from bench.check import check_answers, check_counted, check_gated, count
+from bench.cores import pinned
+from bench.cpu import cpu_s
+from bench.errors import BenchError
+from bench.result import Missing, Ratio, Requests, Sample, StackFigures
+from bench.site import Site
+from bench.stacks.stack import Listening, Stack
+from bench.stats import ratio_of, spread_of
+from bench.targets import CPU_RATIOS
+from bench.wrk import CONNECTIONS, run_wrk
+
+OURS = "tollway"
+
+_WARM_UP_S = 1.0
+
+Say = Callable[[str], None]
+"""Tells the reader in a line what goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    stack: Stack
+    where: Listening
+    samples: list[Sample]
+
+
+async def measure_requests(
+    site: Site, stacks: Sequence[Stack], rounds: int, round_s: float, say: Say
+) -> Requests:
+    """Measure every stack that can run here.
+
+    Raises:
+        BenchError: none can, or one answered wrongly.
+    """
+    async with AsyncExitStack() as exits:
+        running, missing = await _start_all(site, stacks, exits, say)
+        for each in running:
+            await check_answers(site, each.stack, each.where)
+            if each.stack.name == OURS:
+                await check_gated(site, each.where)
+            await load_once(site, each.stack, each.where, _WARM_UP_S)
+        for number in range(rounds):
+            for each in running:
+                each.samples.append(await load_once(site, each.stack, each.where, round_s))
+            say(f"round {number + 1} of {rounds}: " + ", ".join(map(_last, running)))
+        for each in running:
+            await check_answers(site, each.stack, each.where)
+    return _summed_up(running, missing, rounds, round_s)
+
+
+async def load_once(site: Site, stack: Stack, where: Listening, seconds: float) -> Sample:
+    """Load one stack, and count what its processes used meanwhile.
+
+    Raises:
+        BenchError: one of the answers was wrong.
+    """
+    headers = {
+        "Host": where.host,
+        "Accept": "application/json",
+        "Authorization": f"Bearer {site.token}",
+    }
+    url = f"http://127.0.0.1:{where.port}{PATH}"
+    before = await count(site)
+    used_s = cpu_s(where.pids)
+    counted = await run_wrk(pinned(site.cores.load, []), url, headers, seconds)
+    used_s = cpu_s(where.pids) - used_s
+    after = await count(site)
+    outside = where.refuses and stack.name != OURS
+    check_counted(stack, counted, before, after, decides_outside=outside)
+    return Sample(requests=counted.requests, seconds=counted.seconds, cpu_s=used_s)
+
+
+async def _start_all(
+    site: Site, stacks: Sequence[Stack], exits: AsyncExitStack, say: Say
+) -> tuple[list[_Measured], list[Missing]]:
+    running: list[_Measured] = []
+    missing: list[Missing] = []
+    for stack in stacks:
+        why = stack.find_missing()
+        if why is not None:
+            missing.append(Missing(name=stack.name, title=stack.title, why=why))
+            say(f"{stack.title}: not measured, {why}")
+            continue
+        running.append(_Measured(stack, await exits.enter_async_context(stack.run(site)), []))
+    if not running:
+        raise BenchError("none of the stacks can run here")
+    return running, missing
+
+
+def _last(each: _Measured) -> str:
+    return f"{each.stack.name} {each.samples[-1].cpu_us:.0f} µs"
+
+
+def _summed_up(
+    running: Sequence[_Measured], missing: Sequence[Missing], rounds: int, round_s: float
+) -> Requests:
+    return Requests(
+        connections=CONNECTIONS,
+        rounds=rounds,
+        round_s=round_s,
+        stacks=tuple(_figures(each) for each in running),
+        missing=tuple(missing),
+        ratios=tuple(_ratios(running)),
+    )
+
+
+def _figures(each: _Measured) -> StackFigures:
+    return StackFigures(
+        name=each.stack.name,
+        title=each.stack.title,
+        does=each.stack.does,
+        samples=tuple(each.samples),
+        cpu_us=spread_of([sample.cpu_us for sample in each.samples]),
+        per_s=spread_of([sample.per_s for sample in each.samples]),
+    )
+
+
+def _ratios(running: Sequence[_Measured]) -> list[Ratio]:
+    ours = next((each for each in running if each.stack.name == OURS), None)
+    if ours is None:
+        return []
+    found = []
+    for other in running:
+        if other is not ours:
+            ratio = ratio_of(
+                [sample.cpu_us for sample in ours.samples],
+                [sample.cpu_us for sample in other.samples],
+            )
+            target = CPU_RATIOS.get(other.stack.name)
+            found.append(
+                Ratio(
+                    against=other.stack.name,
+                    title=other.stack.title,
+                    ratio=ratio,
+                    target=target,
+                    met=target.judge(ratio.median) if target else None,
+                )
+            )
+    return found

@@ -1,0 +1,106 @@
+"""What a run measured, as it stands in the JSON file. `FORMAT` grows with every change.
+
+Times are seconds unless a name says otherwise. A stack that could not run is in `missing`
+with its reason; a part that was not measured is null.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.stats import Spread
+from bench.targets import Met, Target
+
+FORMAT: Final = 1
+
+
+class Part(BaseModel):
+    """A part of the file; what it does not know is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Machine(Part):
+    """What it was measured on, and with which versions."""
+
+    cpu: str
+    cores: int
+    pinned: bool
+    memory_gb: float
+    kernel: str
+    python: str
+    versions: dict[str, str]
+
+
+class Sample(Part):
+    """One stack in one round. `busy` is the share of one core that the stack used."""
+
+    requests: int
+    seconds: float
+    cpu_s: float
+
+    @property
+    def cpu_us(self) -> float:
+        """Return the CPU of one request, in microseconds."""
+        return self.cpu_s / self.requests * 1e6
+
+    @property
+    def per_s(self) -> float:
+        """Return requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def busy(self) -> float:
+        """Return the share of one core that the stack used."""
+        return self.cpu_s / self.seconds
+
+
+class StackFigures(Part):
+    """One line of the table."""
+
+    name: str
+    title: str
+    does: str
+    samples: tuple[Sample, ...]
+    cpu_us: Spread
+    per_s: Spread
+
+
+class Missing(Part):
+    """A stack that could not be measured, and why."""
+
+    name: str
+    title: str
+    why: str
+
+
+class Ratio(Part):
+    """Our CPU for a request through that of a stack; `target` is null where there is none."""
+
+    against: str
+    title: str
+    ratio: Spread
+    target: Target | None
+    met: Met | None
+
+
+class Requests(Part):
+    """The table."""
+
+    connections: int
+    rounds: int
+    round_s: float
+    stacks: tuple[StackFigures, ...]
+    missing: tuple[Missing, ...]
+    ratios: tuple[Ratio, ...]
+
+
+class Result(Part):
+    """A whole run."""
+
+    format: int = FORMAT
+    at: datetime
+    quick: bool
+    machine: Machine
+    requests: Requests | None = None

@@ -1,0 +1,48 @@
+"""What we aim at and what we must not miss, and how a figure stands to both: pure."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Met(StrEnum):
+    """How a figure stands to its target and its floor."""
+
+    TARGET = "target met"
+    FLOOR = "floor met"
+    NEITHER = "floor missed"
+
+
+class Target(BaseModel):
+    """A target and a floor. `more_is_better` tells in which direction to look."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target: float
+    floor: float
+    more_is_better: bool = False
+
+    def judge(self, value: float) -> Met:
+        """Tell what the figure reaches."""
+        if self._reaches(value, self.target):
+            return Met.TARGET
+        return Met.FLOOR if self._reaches(value, self.floor) else Met.NEITHER
+
+    def gap(self, value: float) -> float:
+        """Return by which share of the target the figure is short of it; 0 when met."""
+        short = self.target - value if self.more_is_better else value - self.target
+        return max(0.0, short / self.target)
+
+    def _reaches(self, value: float, limit: float) -> bool:
+        return value >= limit if self.more_is_better else value <= limit
+
+
+CPU_RATIOS: Final[Mapping[str, Target]] = {
+    "nginx-auth": Target(target=1.0, floor=1.5),
+    "envoy": Target(target=0.3, floor=0.45),
+    "caddy": Target(target=0.2, floor=0.3),
+    "aiohttp": Target(target=0.12, floor=0.18),
+}
+"""Our CPU for a request through that of the stack."""
