@@ -5,7 +5,6 @@ each of them once, so that a noisy minute of the machine hits all alike.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from bench.app import PATH
@@ -18,6 +17,7 @@ from bench.site import Site
 from bench.stacks.stack import Listening, Stack
 from bench.stats import ratio_of, spread_of
 from bench.targets import CPU_RATIOS
+from bench.together import all_running
 from bench.wrk import CONNECTIONS, run_wrk
 
 OURS = "tollway"
@@ -43,13 +43,15 @@ async def measure_requests(
     Raises:
         BenchError: none can, or one answered wrongly.
     """
-    async with AsyncExitStack() as exits:
-        running, missing = await _start_all(site, stacks, exits, say)
+    async with all_running(site, stacks) as started:
+        running = [_Measured(s, w, []) for s, w in started if isinstance(w, Listening)]
+        missing = [w for _, w in started if isinstance(w, Missing)]
+        for absent in missing:
+            say(f"{absent.title}: not measured, {absent.why}")
+        if not running:
+            raise BenchError("none of the stacks can run here")
         for each in running:
-            await check_answers(site, each.stack, each.where)
-            if each.stack.name == OURS:
-                await check_gated(site, each.where)
-            await load_once(site, each.stack, each.where, _WARM_UP_S)
+            await _warm_up(site, each)
         for number in range(rounds):
             for each in running:
                 each.samples.append(await load_once(site, each.stack, each.where, round_s))
@@ -81,21 +83,11 @@ async def load_once(site: Site, stack: Stack, where: Listening, seconds: float) 
     return Sample(requests=counted.requests, seconds=counted.seconds, cpu_s=used_s)
 
 
-async def _start_all(
-    site: Site, stacks: Sequence[Stack], exits: AsyncExitStack, say: Say
-) -> tuple[list[_Measured], list[Missing]]:
-    running: list[_Measured] = []
-    missing: list[Missing] = []
-    for stack in stacks:
-        why = stack.find_missing()
-        if why is not None:
-            missing.append(Missing(name=stack.name, title=stack.title, why=why))
-            say(f"{stack.title}: not measured, {why}")
-            continue
-        running.append(_Measured(stack, await exits.enter_async_context(stack.run(site)), []))
-    if not running:
-        raise BenchError("none of the stacks can run here")
-    return running, missing
+async def _warm_up(site: Site, each: _Measured) -> None:
+    await check_answers(site, each.stack, each.where)
+    if each.stack.name == OURS:
+        await check_gated(site, each.where)
+    await load_once(site, each.stack, each.where, _WARM_UP_S)
 
 
 def _last(each: _Measured) -> str:
