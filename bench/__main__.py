@@ -1,110 +1,110 @@
 """The command line: `python -m bench proxy`, or `./tollway bench proxy`."""
 
 import asyncio
-import secrets
+import signal
 import sys
-import tempfile
-from collections.abc import Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from bench.app import run_app
-from bench.cores import choose_cores, raise_file_limit
 from bench.errors import BenchError
-from bench.machine import machine_facts
+from bench.page import chart_of, write_page
+from bench.program import ROOT
 from bench.report import print_result
-from bench.requests import measure_requests
 from bench.result import Result
-from bench.site import Site, free_port
+from bench.run import Plan, What, run
 from bench.stacks.every import EVERY
 from bench.stacks.stack import Stack
-from bench.stacks.tollway import make_token
 
 _QUICK_ROUNDS, _ROUNDS = 3, 6
 _QUICK_S, _ROUND_S = 1.0, 4.0
-_WIDTH_CHARS = 120
+# Of the fifty seconds that are promised, stopping everything needs some.
+_QUICK_LIMIT_S = 44.0
+_WIDTH_CHARS = 100
 
-app = typer.Typer(name="bench", add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(name="tollway bench", add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def main() -> None:
-    """Measure Tollway beside others."""
+    """Measure Tollway beside others, on this machine."""
 
 
 @app.command()
 def proxy(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Within 50 seconds.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of all stacks.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Of a stack in a round.")] = None,
-    stack: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Where the result is written as JSON.")
+    quick: Annotated[bool, typer.Option("--quick", help="The table alone, within 50 s.")] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of the table.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Of one stack in a round.")] = None,
+    only: Annotated[list[What] | None, typer.Option(help="Measure this; may be repeated.")] = None,
+    stack: Annotated[
+        list[str] | None, typer.Option(help="Put this into the table; may be repeated.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result.")] = None,
+    svg_file: Annotated[Path | None, typer.Option("--svg", help="Draw the chart.")] = None,
+    docs: Annotated[bool, typer.Option("--docs", help="Renew docs/performance.md.")] = False,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Tell an earlier --json again; measure nothing.")
     ] = None,
 ) -> None:
-    """Compare one proxied request, in CPU time and in requests a second."""
-    stacks = _chosen(stack or [])
+    """Compare one proxied request: CPU time, requests a second, latency, bodies, memory."""
     console = Console()
     console.width = max(console.width, _WIDTH_CHARS)
-    result = _run(
-        _measure(
-            stacks,
-            rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
-            seconds or (_QUICK_S if quick else _ROUND_S),
-            console,
-            quick=quick,
-        )
+    plan = Plan(
+        what=frozenset(only or ([What.REQUESTS] if quick else What)),
+        stacks=_chosen(stack or []),
+        rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
+        round_s=seconds or (_QUICK_S if quick else _ROUND_S),
+        quick=quick,
+        limit_s=_QUICK_LIMIT_S if quick else None,
     )
-    print_result(console, result)
-    if json_file is not None:
-        json_file.write_text(result.model_dump_json(indent=2) + "\n")
+    try:
+        result = _measured(plan, console) if from_file is None else _read(from_file)
+        print_result(console, result)
+        if json_file is not None:
+            json_file.write_text(result.model_dump_json(indent=2) + "\n")
+        if svg_file is not None:
+            svg_file.write_text(chart_of(result))
+        if docs:
+            write_page(result, ROOT / "docs")
+    except (BenchError, OSError) as error:
+        _fail(f"bench: {error}", 1)
 
 
-async def _measure(
-    stacks: tuple[Stack, ...], rounds: int, seconds: float, console: Console, *, quick: bool
-) -> Result:
-    raise_file_limit()
-    cores = choose_cores()
-    key = secrets.token_hex(32)
-    with tempfile.TemporaryDirectory(prefix="tollway-bench-", ignore_cleanup_errors=True) as folder:
-        site = Site(
-            Path(folder), cores, make_token(key), key, free_port(), free_port(), free_port()
-        )
-        async with run_app(site):
-            requests = await measure_requests(
-                site, stacks, rounds, seconds, lambda line: console.print(line, highlight=False)
-            )
-    return Result(
-        at=datetime.now(UTC), quick=quick, machine=machine_facts(cores), requests=requests
-    )
+def _measured(plan: Plan, console: Console) -> Result:
+    async def main() -> Result:
+        # Whoever is asked to end, by whichever signal, first stops what was started.
+        ours = asyncio.current_task()
+        assert ours is not None  # noqa: S101 - we are one
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ours.cancel)
+        return await run(plan, lambda line: console.print(line, highlight=False))
+
+    try:
+        return asyncio.run(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _fail("bench: stopped", 130)
+
+
+def _read(file: Path) -> Result:
+    try:
+        return Result.model_validate_json(file.read_text())
+    except ValueError as error:
+        raise BenchError(f"{file} is no result of this version: {error}") from error
 
 
 def _chosen(names: list[str]) -> tuple[Stack, ...]:
     known = {stack.name: stack for stack in EVERY}
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        _fail(f"no stack is named {wrong[0]}; there are {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            _fail(f"bench: no stack is named {name}; there are {', '.join(known)}", 2)
     return tuple(stack for stack in EVERY if not names or stack.name in names)
 
 
-def _run(main: Coroutine[Any, Any, Result]) -> Result:
-    try:
-        return asyncio.run(main)
-    except BenchError as error:
-        _fail(f"bench: {error}")
-    except KeyboardInterrupt:
-        _fail("bench: stopped")
-    raise AssertionError("unreachable: both end the program")
-
-
-def _fail(text: str) -> None:
+def _fail(text: str, code: int) -> NoReturn:
     typer.echo(text, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,17 @@ _WANTED_FILES = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Sets of cores, as `taskset -c` takes them; None where nothing can be pinned."""
+    """Sets of cores, as `taskset -c` takes them; None is every core.
+
+    `pair` is for two workers; `pair_load` is what then drives them. `are_apart` tells
+    whether these two sets share no core.
+    """
 
     proxy: str | None
     load: str | None
-    both: str | None
+    pair: str | None
+    pair_load: str | None
+    are_apart: bool
 
     @property
     def can_pin(self) -> bool:
@@ -24,11 +30,13 @@ class Cores:
 
 
 def choose_cores() -> Cores:
-    """Take the first core for the proxy and the last for the load."""
-    usable = sorted(os.sched_getaffinity(0))
+    """Take the first cores for the proxy and the last for the load."""
+    usable = [str(core) for core in sorted(os.sched_getaffinity(0))]
     if len(usable) < 2 or shutil.which("taskset") is None:
-        return Cores(None, None, None)
-    return Cores(str(usable[0]), str(usable[-1]), f"{usable[0]},{usable[-1]}")
+        return Cores(None, None, None, None, are_apart=False)
+    if len(usable) < 4:
+        return Cores(usable[0], usable[-1], None, None, are_apart=False)
+    return Cores(usable[0], usable[-1], ",".join(usable[:2]), ",".join(usable[2:]), are_apart=True)
 
 
 def pinned(cores: str | None, command: list[str]) -> list[str]:

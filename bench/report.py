@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from bench.result import Machine, Ratio, Requests, Result
+from bench.result import Figure, Machine, Ratio, Requests, Result, Section
 from bench.stats import Spread
-from bench.targets import Met
+from bench.targets import Met, Target
 
 DASH = "\N{EN DASH}"
+
+_DIGITS = {"MB/s": 0, "MB": 1, "KB": 1, "µs": 0}
+# From here on a fraction is noise.
+_LARGE = 100
 
 _COLOURS = {Met.TARGET: "green", Met.FLOOR: "yellow", Met.NEITHER: "red"}
 
@@ -20,6 +24,8 @@ def print_result(console: Console, result: Result) -> None:
     console.print(machine_line(result.machine), highlight=False, soft_wrap=True)
     if result.requests is not None:
         _print_requests(console, result.requests)
+    for section in result.sections:
+        _print_section(console, section)
 
 
 def machine_line(machine: Machine) -> str:
@@ -38,12 +44,27 @@ def with_spread(spread: Spread, digits: int = 0) -> str:
     return f"{median} ({least}{DASH}{most})"
 
 
-def verdict(ratio: Ratio) -> str:
-    """Return how the ratio stands to its target and its floor."""
-    if ratio.target is None or ratio.met is None:
+def verdict(value: Spread, target: Target | None, met: Met | None) -> str:
+    """Return how a figure stands to its target and its floor, or nothing if it has none."""
+    if target is None or met is None:
         return ""
-    gap = ratio.target.gap(ratio.ratio.median)
-    return f"{ratio.met}, {gap:.0%} above the target" if gap else str(ratio.met)
+    gap = target.gap(value.median)
+    side = "below" if target.more_is_better else "above"
+    return f"{met}, {gap:.0%} {side} the target" if gap else str(met)
+
+
+def limits(target: Target | None) -> tuple[str, str]:
+    """Return the target and the floor with their direction, or nothing."""
+    if target is None:
+        return ("", "")
+    sign = "≥" if target.more_is_better else "≤"
+    return (f"{sign} {target.target:g}", f"{sign} {target.floor:g}")
+
+
+def figure_text(figure: Figure) -> str:
+    """Return the figure with its spread and its unit."""
+    digits = _DIGITS.get(figure.unit, 2) if figure.value.most < _LARGE else 0
+    return f"{with_spread(figure.value, digits)} {figure.unit}".rstrip()
 
 
 def _print_requests(console: Console, requests: Requests) -> None:
@@ -67,15 +88,37 @@ def _ratio_table(ratios: Sequence[Ratio]) -> Table:
     table = _table("CPU of Tollway against", numbers=("ratio", "target", "floor"))
     table.add_column("", no_wrap=True)
     for ratio in ratios:
-        limits = ("", "", "")
-        if ratio.target is not None and ratio.met is not None:
-            limits = (
-                f"≤ {ratio.target.target:g}",
-                f"≤ {ratio.target.floor:g}",
-                f"[{_COLOURS[ratio.met]}]{verdict(ratio)}[/]",
-            )
-        table.add_row(ratio.title, with_spread(ratio.ratio, 2), *limits)
+        table.add_row(
+            ratio.title,
+            with_spread(ratio.ratio, 2),
+            *limits(ratio.target),
+            _coloured(ratio.met, verdict(ratio.ratio, ratio.target, ratio.met)),
+        )
     return table
+
+
+def _print_section(console: Console, section: Section) -> None:
+    console.print(f"\n[bold]{section.title}[/]", highlight=False)
+    if section.how:
+        console.print(f"[dim]{section.how}[/]", highlight=False)
+    if section.missing:
+        words = "not measured" if not section.figures else "note"
+        console.print(f"{words}: {section.missing}", highlight=False)
+    if section.figures:
+        table = _table("", numbers=("figure", "target", "floor"))
+        table.add_column("", no_wrap=True)
+        for figure in section.figures:
+            table.add_row(
+                figure.what,
+                figure_text(figure),
+                *limits(figure.target),
+                _coloured(figure.met, verdict(figure.value, figure.target, figure.met)),
+            )
+        console.print(table)
+
+
+def _coloured(met: Met | None, text: str) -> str:
+    return text if met is None else f"[{_COLOURS[met]}]{text}[/]"
 
 
 def _table(*words: str, numbers: Sequence[str]) -> Table:

@@ -96,6 +96,26 @@ class Requests(Part):
     ratios: tuple[Ratio, ...]
 
 
+class Figure(Part):
+    """One figure of a section, beside its target where it has one."""
+
+    what: str
+    unit: str
+    value: Spread
+    target: Target | None = None
+    met: Met | None = None
+
+
+class Section(Part):
+    """What is measured beside the table. `missing` tells why nothing or not all was measured."""
+
+    name: str
+    title: str
+    how: str
+    figures: tuple[Figure, ...] = ()
+    missing: str | None = None
+
+
 class Result(Part):
     """A whole run."""
 
@@ -104,3 +124,10 @@ class Result(Part):
     quick: bool
     machine: Machine
     requests: Requests | None = None
+    sections: tuple[Section, ...] = ()
+
+
+def judged(what: str, unit: str, value: Spread, target: Target) -> Figure:
+    """Return a figure that has a target."""
+    met = target.judge(value.median)
+    return Figure(what=what, unit=unit, value=value, target=target, met=met)

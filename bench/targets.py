@@ -46,3 +46,19 @@ CPU_RATIOS: Final[Mapping[str, Target]] = {
     "aiohttp": Target(target=0.12, floor=0.18),
 }
 """Our CPU for a request through that of the stack."""
+
+ADDED_P50_MS: Final = Target(target=0.15, floor=0.3)
+ADDED_P99_MS: Final = Target(target=1.0, floor=2.0)
+"""Latency added at half load."""
+
+BODY_RATIO: Final = Target(target=0.6, floor=0.3, more_is_better=True)
+"""Throughput of a large body, through that of nginx."""
+
+BODY_GROWTH_MB: Final = Target(target=20.0, floor=20.0)
+"""Memory that a large body costs; it must stay flat, so there is nothing in between."""
+
+SOCKET_KB: Final = Target(target=15.0, floor=30.0)
+"""Memory of an idle WebSocket."""
+
+TWO_WORKERS: Final = Target(target=1.8, floor=1.6, more_is_better=True)
+"""What two workers serve, through what one serves."""

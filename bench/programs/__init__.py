@@ -1,4 +1,7 @@
 """Programs that a benchmark starts as processes of their own.
 
 handler   a plain reverse proxy on aiohttp, as most people would write one
+pacer     a load at a given rate, for latencies
+bulk      large bodies: the app, and a client
+sockets   idle WebSockets: the app, and a client
 """

@@ -65,7 +65,7 @@ class Caddy:
             port=port,
             env={**os.environ, **home},
         ) as process:
-            yield Listening(port, _HOST, (process.pid,), refuses=True)
+            yield Listening(port, _HOST, (process.pid,), refuses=True, asks=True)
 
 
 def find_caddy() -> str | None:

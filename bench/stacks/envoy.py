@@ -50,7 +50,7 @@ class Envoy:
             cores=site.cores.proxy,
             port=port,
         ) as process:
-            yield Listening(port, _HOST, (process.pid,), refuses=True)
+            yield Listening(port, _HOST, (process.pid,), refuses=True, asks=True)
 
 
 def find_envoy() -> str | None:

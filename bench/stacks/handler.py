@@ -37,7 +37,7 @@ class Handler:
             port=port,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         ) as process:
-            yield Listening(port, _HOST, (process.pid,), refuses=False)
+            yield Listening(port, _HOST, (process.pid,))
 
 
 HANDLER = Handler()

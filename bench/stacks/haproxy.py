@@ -57,7 +57,7 @@ class HAProxy:
             cores=site.cores.proxy,
             port=port,
         ) as process:
-            yield Listening(port, _HOST, (process.pid,), refuses=False)
+            yield Listening(port, _HOST, (process.pid,))
 
 
 def find_haproxy() -> str | None:

@@ -28,6 +28,13 @@ _PROXY = """\
             proxy_max_temp_file_size 0;
             client_max_body_size 0;
 """
+# As large as pays off, which its defaults are not.
+_LARGE_BUFFERS = """\
+            proxy_buffer_size 64k;
+            proxy_buffers 8 64k;
+            proxy_busy_buffers_size 128k;
+            client_body_buffer_size 64k;
+"""
 _PLAIN = """\
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -63,7 +70,8 @@ class Nginx:
     title: str
     does: str
     server: str
-    refuses: bool
+    asks: bool = False
+    proxy: str = _PROXY
 
     def find_missing(self) -> str | None:
         """Return what has to be installed, or None."""
@@ -74,18 +82,26 @@ class Nginx:
         """Run it while entered."""
         port = free_port()
         upstreams = _UPSTREAMS.format(app=site.app_port, decision=site.decision_port, keep=KEEP)
-        server = self.server.format(port=port, proxy=_PROXY)
+        server = self.server.format(port=port, proxy=self.proxy)
         async with run_nginx(
             site, self.name, upstreams + server, port, cores=site.cores.proxy
         ) as process:
-            yield Listening(port, _HOST, (process.pid,), self.refuses)
+            yield Listening(port, _HOST, (process.pid,), self.asks, self.asks)
 
 
-NGINX = Nginx("nginx", "nginx, plain", "no check at all", _PLAIN, refuses=False)
+NGINX = Nginx("nginx", "nginx, plain", "no check at all", _PLAIN)
 NGINX_AUTH = Nginx(
     "nginx-auth",
     "nginx + auth_request",
     "asks native nginx",
     _AUTH_REQUEST,
-    refuses=True,
+    asks=True,
 )
+NGINX_BULK = Nginx(
+    "nginx-bulk",
+    "nginx, large buffers",
+    "no check at all",
+    _PLAIN,
+    proxy=_PROXY + _LARGE_BUFFERS,
+)
+"""For large bodies."""

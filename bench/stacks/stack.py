@@ -12,13 +12,15 @@ class Listening:
     """A stack that takes requests now, on 127.0.0.1.
 
     `pids` are the roots of the process trees whose CPU counts; `refuses` tells whether a
-    request without the bearer token must be turned away.
+    request without the bearer token must be turned away, `asks` whether it is the
+    decision service that is asked about each.
     """
 
     port: int
     host: str
     pids: tuple[int, ...]
-    refuses: bool
+    refuses: bool = False
+    asks: bool = False
 
 
 class Stack(Protocol):

@@ -56,14 +56,18 @@ def make_token(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tollway:
-    """The gateway. `proxy` are keys of that section which a measurement has to change."""
+    """The gateway.
+
+    `proxy` are keys of that section which a measurement has to change; `on_pair` gives it
+    the cores that are for two workers.
+    """
 
     name: str = "tollway"
     title: str = "Tollway"
     does: str = "token, entitlement, headers, log"
     workers: int = 1
     proxy: Mapping[str, Any] = field(default_factory=dict)
-    app_port: int | None = None
+    on_pair: bool = False
 
     def find_missing(self) -> str | None:
         """Return None: what it needs is in the lock file."""
@@ -86,7 +90,7 @@ class Tollway:
                 self.name,
                 command,
                 site.log_of(self.name),
-                cores=site.cores.proxy if self.workers == 1 else site.cores.both,
+                cores=site.cores.pair if self.on_pair else site.cores.proxy,
                 port=port,
                 env=environment,
                 grace_s=_GRACE_S,
@@ -94,7 +98,7 @@ class Tollway:
                 yield Listening(port, f"{APP}.localhost", (process.pid, *stores.pids), refuses=True)
 
     def _environment(self, site: Site, stores: "_Stores", port: int) -> dict[str, str]:
-        upstream = f"http://127.0.0.1:{self.app_port or site.gated_port}"
+        upstream = f"http://127.0.0.1:{site.gated_port}"
         config = yaml.safe_load(CONFIG.read_text())
         return {
             **os.environ,

@@ -1,0 +1,119 @@
+"""The measured part of `docs/performance.md`, made from a result: no figure is typed by hand."""
+
+from pathlib import Path
+from typing import Final
+
+from bench.chart import draw
+from bench.errors import BenchError
+from bench.report import figure_text, limits, machine_line, verdict, with_spread
+from bench.requests import OURS
+from bench.result import Requests, Result, Section
+
+BEGIN: Final = "<!-- measured: begin -->"
+END: Final = "<!-- measured: end -->"
+
+_PAGE: Final = "performance.md"
+_CHART: Final = "performance.svg"
+
+
+def write_page(result: Result, docs: Path) -> None:
+    """Put the result between the marks of the page, and the chart beside it.
+
+    Raises:
+        BenchError: the page has no marks.
+    """
+    page = docs / _PAGE
+    page.write_text(renewed(page.read_text(), result))
+    chart = chart_of(result)
+    if chart:
+        (docs / _CHART).write_text(chart)
+
+
+def renewed(text: str, result: Result) -> str:
+    """Return the page's text with the result between its marks.
+
+    Raises:
+        BenchError: the page has no marks.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BenchError(f"{_PAGE} has no line {BEGIN!r} with {END!r} below it")
+    return f"{before}{BEGIN}\n{_measured(result)}\n{END}{after}"
+
+
+def chart_of(result: Result) -> str:
+    """Return the chart, or nothing where the table was not measured."""
+    if result.requests is None:
+        return ""
+    caption = (
+        f"{result.machine.cpu}, proxy on one core, {result.requests.connections} keep-alive"
+        f" connections; median of {result.requests.rounds} rounds, from least to most"
+    )
+    return draw(result.requests.stacks, OURS, caption)
+
+
+def _measured(result: Result) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in result.machine.versions.items())
+    parts = [
+        (
+            f"Measured on {result.at:%d %B %Y} by `./tollway bench proxy`"
+            f"{' --quick' if result.quick else ''}: {machine_line(result.machine)}."
+        ),
+        f"Versions: {versions}.",
+    ]
+    if result.requests is not None:
+        parts += ["", *_requests(result.requests)]
+    for section in result.sections:
+        parts += ["", *_section(section)]
+    return "\n".join(parts)
+
+
+def _requests(requests: Requests) -> list[str]:
+    lines = [
+        f"![CPU time of one proxied request, stack by stack]({_CHART})",
+        "",
+        (
+            f"Medians of {requests.rounds} rounds of {requests.round_s:g} s; in brackets the least"
+            " and the most."
+        ),
+        "",
+        "| stack | what it does | CPU µs a request | requests a second |",
+        "|---|---|---:|---:|",
+    ]
+    lines += [
+        f"| {stack.title} | {stack.does} | {with_spread(stack.cpu_us)} |"
+        f" {with_spread(stack.per_s)} |"
+        for stack in requests.stacks
+    ]
+    lines += [f"| {each.title} | not measured: {each.why} | | |" for each in requests.missing]
+    if requests.ratios:
+        lines += [
+            "",
+            "| CPU of Tollway against | ratio | target | floor | |",
+            "|---|---:|---:|---:|---|",
+        ]
+    for ratio in requests.ratios:
+        target, floor = limits(ratio.target)
+        lines.append(
+            f"| {ratio.title} | {with_spread(ratio.ratio, 2)} | {target} | {floor} |"
+            f" {verdict(ratio.ratio, ratio.target, ratio.met)} |"
+        )
+    return lines
+
+
+def _section(section: Section) -> list[str]:
+    lines = [f"### {section.title}"]
+    if section.how:
+        lines += ["", f"{section.how[0].upper()}{section.how[1:]}."]
+    if section.missing:
+        lines += ["", f"{'Note' if section.figures else 'Not measured'}: {section.missing}."]
+    if section.figures:
+        lines += ["", "| | figure | target | floor | |", "|---|---:|---:|---:|---|"]
+    for figure in section.figures:
+        target, floor = limits(figure.target)
+        lines.append(
+            f"| {figure.what} | {figure_text(figure)} | {target} | {floor} |"
+            f" {verdict(figure.value, figure.target, figure.met)} |"
+        )
+    return lines
