@@ -74,17 +74,24 @@ def proxy(
 
 
 def _measured(plan: Plan, console: Console) -> Result:
-    async def main() -> Result:
-        # Whoever is asked to end, by whichever signal, first stops what was started.
-        ours = asyncio.current_task()
-        assert ours is not None  # noqa: S101 - we are one
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ours.cancel)
-        return await run(plan, lambda line: console.print(line, highlight=False))
-
     try:
-        return asyncio.run(main())
-    except (KeyboardInterrupt, asyncio.CancelledError):
+        return asyncio.run(_until_signalled(plan, console))
+    except asyncio.CancelledError:
         _fail("bench: stopped", 130)
+
+
+async def _until_signalled(plan: Plan, console: Console) -> Result:
+    """Run; the first signal stops everything in order, and later ones cannot disturb that."""
+    running = asyncio.create_task(run(plan, lambda line: console.print(line, highlight=False)))
+    asked: list[bool] = []
+
+    def stop() -> None:
+        if not asked:
+            asked.append(running.cancel())
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return await running
 
 
 def _read(file: Path) -> Result:

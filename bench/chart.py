@@ -54,7 +54,7 @@ def draw(stacks: Sequence[StackFigures], ours: str, caption: str) -> str:
             f' width="{_WIDTH}" height="{bottom + _BOTTOM}" role="img" aria-labelledby="title">'
         ),
         '<title id="title">CPU time of one proxied request</title>',
-        f"<style>{_STYLE}</style>",
+        f"<style>\n{_STYLE}\n</style>",
         f'<rect class="ground" width="{_WIDTH}" height="{bottom + _BOTTOM}" rx="6"/>',
         '<text class="title" x="16" y="28">CPU time of one proxied request, µs</text>',
         f'<text class="faint" x="16" y="48">{escape(caption)}</text>',

@@ -114,13 +114,14 @@ def _last(each: _Measured) -> str:
 def _summed_up(
     running: Sequence[_Measured], missing: Sequence[Missing], rounds: int, round_s: float
 ) -> Requests:
+    stacks = tuple(map(_figures, running))
     return Requests(
         connections=CONNECTIONS,
         rounds=rounds,
         round_s=round_s,
-        stacks=tuple(_figures(each) for each in running),
+        stacks=stacks,
         missing=tuple(missing),
-        ratios=tuple(_ratios(running)),
+        ratios=ratios_of(stacks),
     )
 
 
@@ -135,25 +136,21 @@ def _figures(each: _Measured) -> StackFigures:
     )
 
 
-def _ratios(running: Sequence[_Measured]) -> list[Ratio]:
-    ours = next((each for each in running if each.stack.name == OURS), None)
+def ratios_of(stacks: Sequence[StackFigures]) -> tuple[Ratio, ...]:
+    """Return our CPU for a request through that of each other stack, if we took part."""
+    ours = next((stack for stack in stacks if stack.name == OURS), None)
     if ours is None:
-        return []
-    found = []
-    for other in running:
-        if other is not ours:
-            ratio = ratio_of(
-                [sample.cpu_us for sample in ours.samples],
-                [sample.cpu_us for sample in other.samples],
-            )
-            target = CPU_RATIOS.get(other.stack.name)
-            found.append(
-                Ratio(
-                    against=other.stack.name,
-                    title=other.stack.title,
-                    ratio=ratio,
-                    target=target,
-                    met=target.judge(ratio.median) if target else None,
-                )
-            )
-    return found
+        return ()
+    return tuple(_ratio(ours, other) for other in stacks if other is not ours)
+
+
+def _ratio(ours: StackFigures, other: StackFigures) -> Ratio:
+    ratio = ratio_of([s.cpu_us for s in ours.samples], [s.cpu_us for s in other.samples])
+    target = CPU_RATIOS.get(other.name)
+    return Ratio(
+        against=other.name,
+        title=other.title,
+        ratio=ratio,
+        target=target,
+        met=target.judge(ratio.median) if target else None,
+    )
