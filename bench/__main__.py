@@ -22,7 +22,7 @@ _QUICK_ROUNDS, _ROUNDS = 3, 6
 _QUICK_S, _ROUND_S = 1.0, 4.0
 # Of the fifty seconds that are promised, stopping everything needs some.
 _QUICK_LIMIT_S = 44.0
-_WIDTH_CHARS = 100
+_WIDTH_CHARS = 120
 
 app = typer.Typer(name="tollway bench", add_completion=False, pretty_exceptions_enable=False)
 
@@ -82,7 +82,9 @@ def _measured(plan: Plan, console: Console) -> Result:
 
 async def _until_signalled(plan: Plan, console: Console) -> Result:
     """Run; the first signal stops everything in order, and later ones cannot disturb that."""
-    running = asyncio.create_task(run(plan, lambda line: console.print(line, highlight=False)))
+    running = asyncio.create_task(
+        run(plan, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    )
     asked: list[bool] = []
 
     def stop() -> None:

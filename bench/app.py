@@ -18,6 +18,9 @@ from bench.site import Site
 PATH = "/v1/items"
 """What is asked for under load."""
 
+MIXED = "/v1/mixed/"
+"""Below it, each answer has a field that no other has."""
+
 SEEN = "/v1/seen"
 """Tells as JSON which headers reached the app."""
 
@@ -38,7 +41,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 # The same work for every stack: one map with a regular expression, one comparison.
 _APP = """\
-    map "$http_authorization" $is_plain {{ default 0; "~^Bearer {token}$" 1; }}
+    map "$http_authorization" $is_plain {{ default 0; "~^Bearer eyJ[^.]+[.][^.]+[.][^.]+$" 1; }}
     map "$http_x_entitlement_status,$http_x_entitlement_plan,\
 $http_x_entitlement_client,$http_authorization" $is_gated {{
         default 0; "~^active,api,[0-9a-f-]+,$" 1;
@@ -46,6 +49,11 @@ $http_x_entitlement_client,$http_authorization" $is_gated {{
     server {{
         listen 127.0.0.1:{plain} backlog=4096;
         location = /status {{ stub_status; }}
+        location {mixed} {{
+            if ($is_plain = 0) {{ return 418; }}
+            add_header X-Trace $request_id;
+            return 200 '{body}';
+        }}
         location / {{ if ($is_plain = 0) {{ return 418; }} return 200 '{body}'; }}
     }}
     server {{
@@ -54,12 +62,17 @@ $http_x_entitlement_client,$http_authorization" $is_gated {{
 "plan":"$http_x_entitlement_plan","status":"$http_x_entitlement_status",\
 "features":"$http_x_entitlement_features","decision":"$http_x_entitlement_decision_id",\
 "authorization":"$http_authorization"}}'; }}
+        location {mixed} {{
+            if ($is_gated = 0) {{ return 418; }}
+            add_header X-Trace $request_id;
+            return 200 '{body}';
+        }}
         location / {{ if ($is_gated = 0) {{ return 418; }} return 200 '{body}'; }}
     }}
 """
 
 _DECISION = """\
-    map "$http_authorization" $is_known {{ default 0; "~^Bearer {token}$" 1; }}
+    map "$http_authorization" $is_known {{ default 0; "~^Bearer eyJ[^.]+[.][^.]+[.][^.]+$" 1; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location = /status {{ stub_status; }}
@@ -75,9 +88,8 @@ async def run_app(site: Site) -> AsyncIterator[None]:
     Raises:
         BenchError: one of them did not start.
     """
-    token = site.token.replace(".", r"\.")
-    app = _APP.format(token=token, plain=site.app_port, gated=site.gated_port, body=BODY, seen=SEEN)
-    decision = _DECISION.format(token=token, port=site.decision_port)
+    app = _APP.format(plain=site.app_port, gated=site.gated_port, body=BODY, seen=SEEN, mixed=MIXED)
+    decision = _DECISION.format(port=site.decision_port)
     cores = site.cores.load
     async with (
         run_nginx(site, "app", app, site.app_port, cores=cores),

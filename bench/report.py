@@ -49,8 +49,8 @@ def verdict(value: Spread, target: Target | None, met: Met | None) -> str:
     if target is None or met is None:
         return ""
     gap = target.gap(value.median)
-    side = "below" if target.more_is_better else "above"
-    return f"{met}, {gap:.0%} {side} the target" if gap else str(met)
+    side = "under" if target.more_is_better else "over"
+    return f"{met}, {gap:.0%} {side} target" if gap else str(met)
 
 
 def limits(target: Target | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ each of them once, so that a noisy minute of the machine hits all alike.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.app import PATH
 from bench.check import check_answers, check_counted, check_gated, count
@@ -75,8 +76,12 @@ async def measure_requests(
     return _summed_up(running, missing, done, round_s)
 
 
-async def load_once(site: Site, stack: Stack, where: Listening, seconds: float) -> Sample:
+async def load_once(
+    site: Site, stack: Stack, where: Listening, seconds: float, *, script: Path | None = None
+) -> Sample:
     """Load one stack, and count what its processes used meanwhile.
+
+    A `script` for wrk may choose each request.
 
     Raises:
         BenchError: one of the answers was wrong.
@@ -89,7 +94,7 @@ async def load_once(site: Site, stack: Stack, where: Listening, seconds: float) 
     url = f"http://127.0.0.1:{where.port}{PATH}"
     before = await count(site)
     used_s = cpu_s(where.pids)
-    counted = await run_wrk(pinned(site.cores.load, []), url, headers, seconds)
+    counted = await run_wrk(pinned(site.cores.load, []), url, headers, seconds, script=script)
     used_s = cpu_s(where.pids) - used_s
     after = await count(site)
     check_counted(stack, counted, before, after, asks=where.asks)

@@ -17,6 +17,7 @@ from bench.requests import Say, measure_requests
 from bench.result import Requests, Result, Section
 from bench.sections.bodies import measure_bodies
 from bench.sections.latency import measure_latency
+from bench.sections.mixed import measure_mixed
 from bench.sections.websockets import measure_websockets
 from bench.sections.workers import measure_workers
 from bench.site import Site, free_port
@@ -32,6 +33,7 @@ class What(StrEnum):
     """What can be measured."""
 
     REQUESTS = "requests"
+    MIXED = "mixed"
     LATENCY = "latency"
     BODIES = "bodies"
     WEBSOCKETS = "websockets"
@@ -90,6 +92,8 @@ async def _table(site: Site, plan: Plan, say: Say, ends_s: float | None) -> Requ
 async def _section(site: Site, what: What, say: Say) -> Section:
     say(f"{what} …")
     match what:
+        case What.MIXED:
+            return await measure_mixed(site, _ROUNDS, _ROUND_S)
         case What.LATENCY:
             return await measure_latency(site, _ROUNDS, _ROUND_S)
         case What.BODIES:

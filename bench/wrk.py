@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.errors import BenchError
 
@@ -65,9 +66,13 @@ async def run_wrk(
     url: str,
     headers: Mapping[str, str],
     seconds: float,
-    connections: int = CONNECTIONS,
+    *,
+    script: Path | None = None,
 ) -> Counted:
     """Load the URL for so many whole seconds; `wrapped` puts wrk onto its core.
+
+    A `script` (Lua) may choose each request instead; each connection then has a thread,
+    and thereby a script's state, of its own.
 
     Raises:
         BenchError: wrk is missing, failed, or did not end.
@@ -75,10 +80,20 @@ async def run_wrk(
     program = find_wrk()
     if program is None:
         raise BenchError("wrk is missing: install it (Debian, Ubuntu: apt install wrk)")
-    words = [f"-t1 -c{connections} -d{max(1, round(seconds))}s --timeout 5s".split()]
-    named = [("-H", f"{name}: {value}") for name, value in headers.items()]
+    threads = 1 if script is None else CONNECTIONS
+    options = [
+        f"-t{threads}",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "--timeout",
+        "5s",
+    ]
+    for name, value in headers.items():
+        options += ["-H", f"{name}: {value}"]
+    if script is not None:
+        options += ["-s", str(script)]
     process = await asyncio.create_subprocess_exec(
-        *(*wrapped, program, *words[0], *(word for pair in named for word in pair), url),
+        *(*wrapped, program, *options, url),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

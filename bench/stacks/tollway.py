@@ -21,6 +21,7 @@ import yaml
 from bench.errors import BenchError
 from bench.site import Site, free_port, running
 from bench.stacks.stack import Listening
+from billing.model import Plan
 from billing.storage.clients import get_or_create_client
 from billing.storage.grants import bump_version, save_grants
 from billing.storage.migrate import migrate
@@ -37,21 +38,31 @@ from gateway.translate import plans_of
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config.yaml"
 APP = "api"
-CLIENT = "bench"
-"""The name under which the token knows the client who has paid."""
+CLIENTS = 256
+"""How many have paid; the first of them sends every request that is not mixed."""
 
 _PLAN = "api"
 _ISSUER = "tollway-demo"
 _AUDIENCE = "tollway"
+_TOKEN_S = 86_400
 _PAID = timedelta(days=30)
 # Longer than the open requests of a gateway get at a stop.
 _GRACE_S = 12.0
 
 
-def make_token(key: str) -> str:
-    """Return a bearer token of the issuer that the shipped configuration trusts."""
-    claims = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": CLIENT, "exp": int(time.time()) + 86_400}
+def make_token(key: str, number: int = 0) -> str:
+    """Return a client's bearer token, of the issuer that the shipped configuration trusts."""
+    claims = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "sub": _name_of(number),
+        "exp": int(time.time()) + _TOKEN_S,
+    }
     return jwt.encode(claims, key, algorithm="HS256")
+
+
+def _name_of(number: int) -> str:
+    return f"bench-{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +169,29 @@ async def _stop(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
 
 
 async def _pay(database_url: str, file: Path, environment: dict[str, str]) -> None:
-    """Make the schema, and write the client with what the plan gives."""
+    """Make the schema, and write the clients with what the plan gives."""
     plan = next(plan for plan in plans_of(load_config(file, environment)) if plan.id == _PLAN)
+    database = await Database.open(database_url, size=2)
+    try:
+        await migrate(database)
+        async with database.transaction() as connection:
+            for number in range(CLIENTS):
+                client_id = await get_or_create_client(connection, _name_of(number))
+                await save_grants(connection, client_id, _grants(plan, number), "bench")
+                await bump_version(connection, client_id)
+    finally:
+        await database.close()
+
+
+def _grants(plan: Plan, number: int) -> list[GrantFact]:
     now = datetime.now(UTC)
-    facts = [
+    return [
         GrantFact(
             app_id=given.app_id,
             feature=given.feature,
             value=given.value,
             source="item",
-            source_id="si_bench",
+            source_id=f"si_bench_{number}",
             plan=plan.id,
             version=plan.version,
             status="active",
@@ -176,15 +200,6 @@ async def _pay(database_url: str, file: Path, environment: dict[str, str]) -> No
         )
         for given in plan.features
     ]
-    database = await Database.open(database_url, size=2)
-    try:
-        await migrate(database)
-        async with database.transaction() as connection:
-            client_id = await get_or_create_client(connection, CLIENT)
-            await save_grants(connection, client_id, facts, "bench")
-            await bump_version(connection, client_id)
-    finally:
-        await database.close()
 
 
 TOLLWAY = Tollway()

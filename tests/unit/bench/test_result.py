@@ -52,7 +52,7 @@ def test_the_page_keeps_what_people_wrote_and_drops_old_figures() -> None:
     assert "old figures" not in text
     assert "| tollway | something | 62 (60" in text
     assert "| nginx-auth | 1.51 (1.50" in text
-    assert "floor missed, 51% above the target" in text
+    assert "floor missed, 51% over target" in text
     assert "Envoy is not installed" in text
     assert "| memory of one | 12.0 (12.0" in text
     assert "Not measured: there are none." in text
@@ -89,6 +89,6 @@ def test_the_terminal_shows_the_same_verdicts() -> None:
     print_result(console, RESULT)
 
     text = console.export_text()
-    assert "floor missed, 51% above the target" in text
+    assert "floor missed, 51% over target" in text
     assert "Envoy: not measured, Envoy is not installed" in text
     assert "not measured: there are none" in text
