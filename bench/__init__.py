@@ -3,20 +3,26 @@
 Run it as `./tollway bench proxy`. It may import everything; nobody imports it.
 
 __main__   the command line
+run        one run: the app, the table, and what else was chosen
 site       where it happens: a folder, cores, ports, programs with guards
 cores      which core does what
 nginx      runs nginx, in whichever part
 app        the app behind every stack, and the decision service
 stacks     what is compared
+together   starts and stops several stacks at once
 programs   programs that run as processes of their own
+program    runs one of them
 wrk        the load
 cpu        CPU time and memory of process trees
 check      is the answer right, before, while and after it is measured
 requests   the table: CPU and requests a second, in alternating rounds
+sections   what is measured beside the table
 stats      medians, spreads, ratios
 targets    what we aim at, and what we must not miss
-result     what is measured, as JSON
+result     what was measured, as JSON
 machine    what it was measured on
-report     the table on the terminal
+report     the tables on the terminal
+page       the measured part of docs/performance.md
+chart      the chart, as SVG
 errors     the one error
 """

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.page import chart_of, write_page
+from bench.page import write_chart, write_page
 from bench.program import ROOT
 from bench.report import print_result
 from bench.result import Result
@@ -50,6 +50,8 @@ def proxy(
     ] = None,
 ) -> None:
     """Compare one proxied request: CPU time, requests a second, latency, bodies, memory."""
+    if sys.platform != "linux":
+        _fail("bench: CPU time is read from /proc, which only Linux has", 1)
     console = Console()
     console.width = max(console.width, _WIDTH_CHARS)
     plan = Plan(
@@ -66,7 +68,7 @@ def proxy(
         if json_file is not None:
             json_file.write_text(result.model_dump_json(indent=2) + "\n")
         if svg_file is not None:
-            svg_file.write_text(chart_of(result))
+            write_chart(result, svg_file)
         if docs:
             write_page(result, ROOT / "docs")
     except (BenchError, OSError) as error:

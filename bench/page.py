@@ -7,7 +7,7 @@ from bench.chart import draw
 from bench.errors import BenchError
 from bench.report import figure_text, limits, machine_line, verdict, with_spread
 from bench.requests import OURS
-from bench.result import Requests, Result, Section
+from bench.result import Machine, Requests, Result, Section
 
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
@@ -24,9 +24,19 @@ def write_page(result: Result, docs: Path) -> None:
     """
     page = docs / _PAGE
     page.write_text(renewed(page.read_text(), result))
-    chart = chart_of(result)
-    if chart:
-        (docs / _CHART).write_text(chart)
+    if result.requests is not None:
+        write_chart(result, docs / _CHART)
+
+
+def write_chart(result: Result, file: Path) -> None:
+    """Draw the chart into the file.
+
+    Raises:
+        BenchError: the table was not measured.
+    """
+    if result.requests is None:
+        raise BenchError("the chart shows the table, which was not measured")
+    file.write_text(chart_of(result.requests, result.machine))
 
 
 def renewed(text: str, result: Result) -> str:
@@ -42,15 +52,13 @@ def renewed(text: str, result: Result) -> str:
     return f"{before}{BEGIN}\n{_measured(result)}\n{END}{after}"
 
 
-def chart_of(result: Result) -> str:
-    """Return the chart, or nothing where the table was not measured."""
-    if result.requests is None:
-        return ""
+def chart_of(requests: Requests, machine: Machine) -> str:
+    """Return the chart of the table."""
     caption = (
-        f"{result.machine.cpu}, proxy on one core, {result.requests.connections} keep-alive"
-        f" connections; median of {result.requests.rounds} rounds, from least to most"
+        f"{machine.cpu}, proxy on one core, {requests.connections} keep-alive connections;"
+        f" median of {requests.rounds} rounds, from least to most"
     )
-    return draw(result.requests.stacks, OURS, caption)
+    return draw(requests.stacks, OURS, caption)
 
 
 def _measured(result: Result) -> str:

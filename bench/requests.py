@@ -57,6 +57,8 @@ async def measure_requests(
         running = [_Measured(s, w, []) for s, w in started if isinstance(w, Listening)]
         missing = [w for _, w in started if isinstance(w, Missing)]
         for absent in missing:
+            if absent.name == OURS:
+                raise BenchError(absent.why)
             say(f"{absent.title}: not measured, {absent.why}")
         if not running:
             raise BenchError("none of the stacks can run here")

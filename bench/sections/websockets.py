@@ -76,16 +76,15 @@ async def _sockets(
     site: Site, where: Listening, count: int
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Hold so many open while entered."""
-    process = await asyncio.create_subprocess_exec(
-        *pinned(
-            site.cores.load,
-            command_of("sockets", "open", where.port, where.host, site.token, count),
-        ),
-        env=environment(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=site.log_of(_CLIENT).open("ab"),
-    )
+    command = command_of("sockets", "open", where.port, where.host, site.token, count)
+    with site.log_of(_CLIENT).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *pinned(site.cores.load, command),
+            env=environment(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
     try:
         if (await _told(site, process)).get("open") != count:
             raise BenchError("not every WebSocket was opened")

@@ -58,18 +58,19 @@ async def measure_workers(site: Site, rounds: int, round_s: float) -> Section:
 def _section(one: list[Sample], two: list[Sample], rounds: int, *, apart: bool) -> Section:
     served = ratio_of([s.per_s for s in two], [s.per_s for s in one])
     # Were there cores for both and for the load, a second worker would lose only what a
-    # request then costs more.
-    cost = ratio_of([2 * s.cpu_us for s in one], [s.cpu_us for s in two])
+    # request then costs more; where it costs less, that is noise, and two are twice one.
+    dearer = [max(s.cpu_us, t.cpu_us) for s, t in zip(one, two, strict=True)]
+    cost = ratio_of([2 * s.cpu_us for s in one], dearer)
     how = f"{rounds} rounds in turns on the same cores; "
     if apart:
         how += "load and app have cores of their own"
         figures = [judged("requests a second, two through one", "", served, TWO_WORKERS)]
     else:
         how += (
-            "the load and the app share the two cores with the workers, so that twice as many"
-            " requests cannot be served here; what the target is held against is twice the CPU"
-            " of a request with one worker through that with two, which is what two workers"
-            " would serve on cores of their own"
+            "the load and the app need a part of the same cores, so that two workers cannot serve"
+            " twice as much here; what the target is held against is twice the CPU of a request"
+            " with one worker through that with two (at most 2), which is what two workers would"
+            " serve on cores of their own"
         )
         figures = [
             judged("two through one, by the CPU of a request", "", cost, TWO_WORKERS),

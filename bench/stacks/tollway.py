@@ -7,6 +7,7 @@ written by billing's own storage, as a webhook would write it.
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -88,25 +89,28 @@ class Tollway:
     async def run(self, site: Site) -> AsyncIterator[Listening]:
         """Run it with its stores while entered."""
         port = free_port()
-        folder = site.folder / self.name
-        folder.mkdir()
-        async with _stores(folder) as stores:
-            environment = self._environment(site, stores, port)
-            file = self._config_file(folder)
-            await _pay(stores.database_url, file, environment)
-            command = [sys.executable, "-P", "-m", "gateway", "serve", "-c", str(file)]
-            if self.workers > 1:
-                command += ["--workers", str(self.workers)]
-            async with running(
-                self.name,
-                command,
-                site.log_of(self.name),
-                cores=site.cores.pair if self.on_pair else site.cores.proxy,
-                port=port,
-                env=environment,
-                grace_s=_GRACE_S,
-            ) as process:
-                yield Listening(port, f"{APP}.localhost", (process.pid, *stores.pids), refuses=True)
+        with tempfile.TemporaryDirectory(prefix="tollway-", dir=site.folder) as name:
+            folder = Path(name)
+            async with _stores(folder) as stores:
+                environment = self._environment(site, stores, port)
+                file = self._config_file(folder)
+                await _pay(stores.database_url, file, environment)
+                async with running(
+                    self.name,
+                    self._command(file),
+                    folder / "log",
+                    cores=site.cores.pair if self.on_pair else site.cores.proxy,
+                    port=port,
+                    env=environment,
+                    grace_s=_GRACE_S,
+                ) as process:
+                    pids = (process.pid, *stores.pids)
+                    yield Listening(port, f"{APP}.localhost", pids, refuses=True)
+
+    def _command(self, file: Path) -> list[str]:
+        command = [sys.executable, "-P", "-m", "gateway", "serve", "-c", str(file)]
+        # One is the default, which versions without workers have too.
+        return command + (["--workers", str(self.workers)] if self.workers > 1 else [])
 
     def _environment(self, site: Site, stores: "_Stores", port: int) -> dict[str, str]:
         upstream = f"http://127.0.0.1:{site.gated_port}"

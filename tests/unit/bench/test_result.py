@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.page import BEGIN, END, chart_of, renewed, write_page
+from bench.page import BEGIN, END, chart_of, renewed, write_chart, write_page
 from bench.report import print_result
 from bench.result import Result
 from tests.support.measured import make_result, make_stack
@@ -80,7 +80,16 @@ def test_page_and_chart_are_written_together(tmp_path: Path) -> None:
     write_page(RESULT, tmp_path)
 
     assert (tmp_path / "performance.md").read_text() == renewed(PAGE, RESULT)
-    assert (tmp_path / "performance.svg").read_text() == chart_of(RESULT)
+    assert RESULT.requests is not None
+    chart = chart_of(RESULT.requests, RESULT.machine)
+    assert (tmp_path / "performance.svg").read_text() == chart
+
+
+def test_a_chart_of_nothing_is_an_error_and_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="was not measured"):
+        write_chart(RESULT.model_copy(update={"requests": None}), tmp_path / "chart.svg")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_terminal_shows_the_same_verdicts() -> None:
