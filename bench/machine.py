@@ -12,6 +12,9 @@ from typing import Final
 from bench.cores import Cores
 from bench.nginx import nginx_version
 from bench.result import Machine
+from bench.stacks.caddy import find_caddy
+from bench.stacks.envoy import find_envoy
+from bench.stacks.haproxy import find_haproxy
 from gateway.health import product_version
 
 _LIBRARIES: Final = ("aiohttp", "uvloop", "multidict", "asyncpg", "redis", "structlog", "pyjwt")
@@ -21,6 +24,7 @@ _VERSION_TIMEOUT_S = 10
 def machine_facts(cores: Cores) -> Machine:
     """Read them; what cannot be read is a dash."""
     versions = {"tollway": product_version(), "nginx": nginx_version(), "wrk": _wrk_version()}
+    versions |= _peer_versions()
     versions |= {name: _library(name) for name in _LIBRARIES}
     return Machine(
         cpu=_cpu_model(),
@@ -30,6 +34,7 @@ def machine_facts(cores: Cores) -> Machine:
         kernel=platform.release(),
         python=platform.python_version(),
         versions=versions,
+        load=round(os.getloadavg()[0], 1),
     )
 
 
@@ -43,6 +48,18 @@ def ask_version(command: Sequence[str], pattern: str) -> str:
         return "-"
     found = re.search(pattern, told.stdout + told.stderr)
     return found[1] if found else "-"
+
+
+def _peer_versions() -> dict[str, str]:
+    asked = {
+        "haproxy": (find_haproxy(), "-v", r"version ([\d.]+)"),
+        "envoy": (find_envoy(), "--version", r"/(\d+\.\d+\.\d+)/"),
+        "caddy": (find_caddy(), "version", r"v([\d.]+)"),
+    }
+    return {
+        name: ask_version([program, option], pattern) if program else "-"
+        for name, (program, option, pattern) in asked.items()
+    }
 
 
 def _wrk_version() -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from bench.chart import draw
 from bench.errors import BenchError
-from bench.report import figure_text, limits, machine_line, verdict, with_spread
+from bench.report import busy_note, figure_text, limits, machine_line, verdict, with_spread
 from bench.requests import OURS
 from bench.result import Machine, Requests, Result, Section
 
@@ -70,6 +70,8 @@ def _measured(result: Result) -> str:
         ),
         f"Versions: {versions}.",
     ]
+    if result.machine.was_busy:
+        parts += ["", f"The machine was busy with something else: {busy_note(result.machine)}."]
     if result.requests is not None:
         parts += ["", *_requests(result.requests)]
     for section in result.sections:

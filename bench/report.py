@@ -22,6 +22,8 @@ def print_result(console: Console, result: Result) -> None:
     """Print everything that was measured."""
     console.print()
     console.print(machine_line(result.machine), highlight=False, soft_wrap=True)
+    if result.machine.was_busy:
+        console.print(f"The machine was busy: {busy_note(result.machine)}", highlight=False)
     if result.requests is not None:
         _print_requests(console, result.requests)
     for section in result.sections:
@@ -35,6 +37,14 @@ def machine_line(machine: Machine) -> str:
         f"{machine.cpu}, {machine.cores} cores ({pinned}), Linux {machine.kernel},"
         f" Python {machine.python}, aiohttp {machine.versions['aiohttp']},"
         f" uvloop {machine.versions['uvloop']}, nginx {machine.versions['nginx']}"
+    )
+
+
+def busy_note(machine: Machine) -> str:
+    """Return what a load from outside does to the figures."""
+    return (
+        f"load average {machine.load:.1f} before the run; ratios of CPU hold, latencies and"
+        " requests a second tell little"
     )
 
 

@@ -14,6 +14,9 @@ from bench.targets import Met, Target
 
 FORMAT: Final = 1
 
+# A quarter of the cores at work for others is about what a desktop does by itself.
+_BUSY_BELOW: Final = 4
+
 
 class Part(BaseModel):
     """A part of the file; what it does not know is a fault."""
@@ -22,7 +25,10 @@ class Part(BaseModel):
 
 
 class Machine(Part):
-    """What it was measured on, and with which versions."""
+    """What it was measured on, and with which versions.
+
+    `load` is the load average of the minute before, which others made; null if unknown.
+    """
 
     cpu: str
     cores: int
@@ -31,10 +37,16 @@ class Machine(Part):
     kernel: str
     python: str
     versions: dict[str, str]
+    load: float | None = None
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether others took so much that times and throughputs tell little."""
+        return self.load is not None and self.load > self.cores / _BUSY_BELOW
 
 
 class Sample(Part):
-    """One stack in one round. `busy` is the share of one core that the stack used."""
+    """One stack in one round."""
 
     requests: int
     seconds: float
@@ -49,11 +61,6 @@ class Sample(Part):
     def per_s(self) -> float:
         """Return requests a second."""
         return self.requests / self.seconds
-
-    @property
-    def busy(self) -> float:
-        """Return the share of one core that the stack used."""
-        return self.cpu_s / self.seconds
 
 
 class StackFigures(Part):

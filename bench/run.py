@@ -2,17 +2,16 @@
 
 import asyncio
 import secrets
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 
 from bench.app import run_app
 from bench.cores import choose_cores, raise_file_limit
 from bench.machine import machine_facts
+from bench.report import busy_note
 from bench.requests import Say, measure_requests
 from bench.result import Requests, Result, Section
 from bench.sections.bodies import measure_bodies
@@ -20,7 +19,7 @@ from bench.sections.latency import measure_latency
 from bench.sections.mixed import measure_mixed
 from bench.sections.websockets import measure_websockets
 from bench.sections.workers import measure_workers
-from bench.site import Site, free_port
+from bench.site import Site, free_port, temporary_folder
 from bench.stacks.stack import Stack
 from bench.stacks.tollway import make_token
 
@@ -63,10 +62,14 @@ async def run(plan: Plan, say: Say) -> Result:
     cores = choose_cores()
     if not cores.can_pin:
         say("nothing is pinned: this needs two cores and taskset")
+    # Before anything of ours makes it busy.
+    machine = await asyncio.to_thread(machine_facts, cores)
+    if machine.was_busy:
+        say(f"the machine is busy with something else: {busy_note(machine)}")
     key = secrets.token_hex(32)
-    with tempfile.TemporaryDirectory(prefix="tollway-bench-", ignore_cleanup_errors=True) as name:
+    with temporary_folder("tollway-bench-") as folder:
         ports = [free_port() for _ in range(3)]
-        site = Site(Path(name), cores, make_token(key), key, *ports)
+        site = Site(folder, cores, make_token(key), key, *ports)
         async with run_app(site):
             requests = await _table(site, plan, say, ends_s)
             sections = [
@@ -77,7 +80,7 @@ async def run(plan: Plan, say: Say) -> Result:
     return Result(
         at=datetime.now(UTC),
         quick=plan.quick,
-        machine=await asyncio.to_thread(machine_facts, cores),
+        machine=machine,
         requests=requests,
         sections=tuple(sections),
     )

@@ -9,8 +9,9 @@ import random
 import shlex
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,19 @@ class Site:
     def log_of(self, name: str) -> Path:
         """Return the file that the program of the name writes into."""
         return self.folder / f"{name}.log"
+
+
+@contextmanager
+def temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder that is gone afterwards.
+
+    Started by root, some programs become somebody else, who must pass through it to
+    what is theirs.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
 
 
 def free_port() -> int:

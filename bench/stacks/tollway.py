@@ -7,7 +7,6 @@ written by billing's own storage, as a webhook would write it.
 import asyncio
 import os
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import jwt
 import yaml
 
 from bench.errors import BenchError
-from bench.site import Site, free_port, running
+from bench.site import Site, free_port, running, temporary_folder
 from bench.stacks.stack import Listening
 from billing.model import Plan
 from billing.storage.clients import get_or_create_client
@@ -89,8 +88,7 @@ class Tollway:
     async def run(self, site: Site) -> AsyncIterator[Listening]:
         """Run it with its stores while entered."""
         port = free_port()
-        with tempfile.TemporaryDirectory(prefix="tollway-", dir=site.folder) as name:
-            folder = Path(name)
+        with temporary_folder("tollway-", site.folder) as folder:
             async with _stores(folder) as stores:
                 environment = self._environment(site, stores, port)
                 file = self._config_file(folder)

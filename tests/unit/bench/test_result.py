@@ -74,6 +74,14 @@ def test_a_page_without_its_marks_is_left_alone(tmp_path: Path, page: str) -> No
     assert (tmp_path / "performance.md").read_text() == page
 
 
+@pytest.mark.parametrize(("load", "is_busy"), [(None, False), (0.4, False), (0.6, True)])
+def test_a_machine_that_was_busy_is_told(load: float | None, is_busy: bool) -> None:
+    machine = RESULT.machine.model_copy(update={"load": load})
+    result = RESULT.model_copy(update={"machine": machine})
+
+    assert ("busy with something else" in renewed(PAGE, result)) is is_busy
+
+
 def test_page_and_chart_are_written_together(tmp_path: Path) -> None:
     (tmp_path / "performance.md").write_text(PAGE)
 
