@@ -22,6 +22,7 @@ from bench.sections.workers import measure_workers
 from bench.site import Site, free_port, temporary_folder
 from bench.stacks.stack import Stack
 from bench.stacks.tollway import make_token
+from bench.wrk import get_wrk
 
 # Rounds and seconds of what is measured beside the table.
 _ROUNDS = 4
@@ -58,6 +59,8 @@ async def run(plan: Plan, say: Say) -> Result:
         BenchError: something did not start, or answered wrongly.
     """
     ends_s = None if plan.limit_s is None else time.monotonic() + plan.limit_s
+    # Told before anything is started, not by the first that needs it.
+    get_wrk()
     raise_file_limit()
     cores = choose_cores()
     if not cores.can_pin:

@@ -41,6 +41,18 @@ def find_wrk() -> str | None:
     return shutil.which("wrk")
 
 
+def get_wrk() -> str:
+    """Return the path of wrk.
+
+    Raises:
+        BenchError: there is none.
+    """
+    program = find_wrk()
+    if program is None:
+        raise BenchError("wrk is missing: install it (Debian, Ubuntu: apt install wrk)")
+    return program
+
+
 def parse_wrk(text: str) -> Counted:
     """Read what wrk prints at its end.
 
@@ -77,9 +89,7 @@ async def run_wrk(
     Raises:
         BenchError: wrk is missing, failed, or did not end.
     """
-    program = find_wrk()
-    if program is None:
-        raise BenchError("wrk is missing: install it (Debian, Ubuntu: apt install wrk)")
+    program = get_wrk()
     threads = 1 if script is None else CONNECTIONS
     options = [
         f"-t{threads}",
