@@ -103,11 +103,11 @@ class Downstream(asyncio.Protocol):
         self._exchange = self._known = None
         self._deadline = NEVER
         self._tunnel = tunnel
-        ahead = self._reader.take_rest()
         tunnel.visitor.attach(transport, self)
         transport.set_protocol(tunnel.visitor)
-        if ahead:
-            tunnel.visitor.data_received(ahead)
+        tunnel.visitor.data_received(self._reader.take_rest())
+        if self._half_closed and not tunnel.visitor.eof_received():
+            transport.close()
 
     def retire(self) -> None:
         """Take note that the connection that was handed over is closed."""
@@ -181,12 +181,12 @@ class Downstream(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        if self._tunnel is not None:
-            self._tunnel.check(now)
-            return
         unsent = transport.get_write_buffer_size()
         if self._progress.is_stuck(unsent, now):
             transport.abort()
+            return
+        if self._tunnel is not None:
+            self._tunnel.visitor.check(now)
             return
         if unsent and self._lingers:
             self._deadline = now + _LINGER_S  # Our last word is still on its way.

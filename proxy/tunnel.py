@@ -6,20 +6,23 @@ close frame of our own can be put between two of theirs.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from proxy.deadlines import NEVER
+from proxy.sockets import find_out_if_gone
 from proxy.wire.frames import FrameError, FrameReader, close_frame
 
 GOING_AWAY: Final = 1001
 INTERNAL_ERROR: Final = 1011
-# For the other side to answer a close frame with its own (RFC 6455 section 7.1.1).
+# For the other side to answer a close frame with its own (RFC 6455 section 7.1.1), and then
+# once more for it to close the connection.
 _CLOSING_S: Final = 3.0
 
 
 class Handed(Protocol):
-    """A connection whose transport was handed over to us."""
+    """A connection whose transport was handed over to us; it calls `check` of its leg."""
 
     def retire(self) -> None:
         """Take note that the connection is closed."""
@@ -27,14 +30,24 @@ class Handed(Protocol):
 
 
 class Leg(asyncio.Protocol):
-    """One side of a tunnel. `frames` reads what comes from it, `is_told` that it goes no on."""
+    """One side of a tunnel, with what is read from it and written to it.
+
+    `is_deaf`: it has said its last, or something forbidden, and is listened to no more.
+    `is_told`: a close frame has gone to it, and nothing goes to it after that.
+    """
 
     __slots__ = (
         "_handed",
+        "_has_ended",
+        "_has_eof",
         "_held",
         "_is_app",
+        "_is_last_one_out",
         "_tunnel",
+        "_unsent",
+        "_word",
         "frames",
+        "is_deaf",
         "is_told",
         "other",
         "transport",
@@ -45,49 +58,56 @@ class Leg(asyncio.Protocol):
         self._is_app = is_app
         self._handed: Handed | None = None
         self._held = b""  # the beginning of a frame of which too little has come
+        self._word: tuple[int, str] | None = None  # a close frame of ours that waits for its turn
+        self._is_last_one_out = False
+        self._has_ended = False
+        self._has_eof = False
+        self._unsent = math.inf
         self.frames = frames
         self.transport: asyncio.Transport | None = None
         self.other: Leg
+        self.is_deaf = False
         self.is_told = False
 
     def attach(self, transport: asyncio.Transport, handed: Handed) -> None:
         """Begin to write to `transport`."""
         self.transport = transport
         self._handed = handed
+        find_out_if_gone(transport)
+
+    # What the event loop and the connection call.
 
     def data_received(self, data: bytes) -> None:
         """Pass frames on, as far as they are good."""
+        if self.is_deaf:
+            return
         if self._held:
             data = self._held + data
         try:
             good = self.frames.feed(data)
         except FrameError as error:
+            self.is_deaf = True
             self._held = b""
             self.other.write(data[: error.valid])
-            self._tunnel.close(error.code, error.why)
+            self._tunnel.refuse(self, error)
             return
         self._held = data[good:]
-        if self._tunnel.is_closing and self.frames.boundary >= 0:
-            # Our own close frame has waited for the end of theirs.
-            self.other.write(data[: self.frames.boundary])
-            self.other.tell(*self._tunnel.why)
-        else:
-            self.other.write(data[:good])
+        self.other.take(data, good, self.frames)
+        if self.frames.is_closed:
+            self.is_deaf = True
+            self._held = b""
+            self._tunnel.settle()
 
-    def write(self, data: bytes) -> None:
-        """Send bytes to this side, unless it has had its last."""
-        if self.transport is not None and not self.is_told and data:
-            self.transport.write(data)
-
-    def tell(self, code: int, reason: str) -> None:
-        """Send a close frame of our own to this side; nothing goes to it after that."""
-        if not self.other.frames.is_closed:
-            self.write(close_frame(code, reason, mask=self._is_app))
-        self.is_told = True
+    def eof_received(self) -> bool:
+        """Tell whether it may still be written to: whoever has closed waits for the answer."""
+        self._has_eof = True
+        waits = self.frames.is_closed and not self.is_told
+        # Over TLS there is no half of a connection to keep.
+        return waits and self.transport is not None and self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Read no more from the other side: this one is slow."""
-        if self.other.transport is not None:
+        if self.other.transport is not None and not self.is_told:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
@@ -102,51 +122,144 @@ class Leg(asyncio.Protocol):
             self._handed.retire()
         self._tunnel.on_lost(self)
 
+    def check(self, now: float) -> None:
+        """Cut what does not close; called now and then."""
+        self._tunnel.check(now)
+
+    # What the tunnel calls.
+
+    def take(self, data: bytes, good: int, frames: FrameReader) -> None:
+        """Pass on what has come from the other side; a word of ours that waits goes in its turn."""
+        if self._word is None:
+            self.write(data[:good])
+        elif self._is_last_one_out:
+            self.write(data[: frames.close_at if frames.is_closed else good])
+            if frames.is_closed:
+                self.tell(*self._word)
+        elif frames.boundary < 0:
+            self.write(data[:good])
+        else:
+            self.write(data[: frames.boundary])
+            if not frames.is_closed:
+                self.tell(*self._word)
+        if frames.is_closed:
+            self._note_told()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to this side, unless it has had its last."""
+        if self.transport is not None and not self.is_told and data:
+            self.transport.write(data)
+
+    def tell(self, code: int, reason: str) -> None:
+        """Send a close frame of our own to this side, or the one that waits already."""
+        self.write(close_frame(*(self._word or (code, reason)), mask=self._is_app))
+        self._note_told()
+
+    def tell_in_turn(self, code: int, reason: str) -> None:
+        """Send a close frame of our own, behind the frame that is on its way to this side."""
+        if self.other.frames.at_boundary:
+            self.tell(code, reason)
+        else:
+            self._word, self._is_last_one_out = (code, reason), False
+
+    def tell_last(self, code: int, reason: str) -> None:
+        """Send a close frame of our own in the place of the other side's, when that comes."""
+        self._word, self._is_last_one_out = (code, reason), True
+
+    def end(self) -> None:
+        """Say that nothing more comes; what this side still says is read and thrown away.
+
+        Closing at once could destroy our last word on its way (RFC 9112 section 9.6).
+        """
+        transport = self.transport
+        if transport is None or self._has_ended:
+            return
+        self._has_ended = True
+        self.is_deaf = True
+        if transport.is_closing():
+            return
+        if self._has_eof or not transport.can_write_eof():
+            transport.close()
+        else:
+            transport.resume_reading()
+            transport.write_eof()
+
+    def give_up(self) -> None:
+        """End if that was not done yet; otherwise cut, unless our last is still being taken in."""
+        transport = self.transport
+        if transport is None:
+            return
+        unsent = transport.get_write_buffer_size()
+        if not self._has_ended:
+            if self.other.frames.at_boundary:
+                self.tell(GOING_AWAY, "")
+            self.end()
+        elif not 0 < unsent < self._unsent:
+            transport.abort()
+        self._unsent = unsent or math.inf
+
+    def _note_told(self) -> None:
+        self.is_told = True
+        # What the other side says goes nowhere now; only its end is waited for.
+        if self.other.transport is not None:
+            self.other.transport.resume_reading()
+
 
 class Tunnel:
     """Both sides of an open WebSocket."""
 
-    __slots__ = ("_deadline", "_loop", "_on_end", "app", "is_closing", "visitor", "why")
+    __slots__ = ("_deadline", "_loop", "_on_end", "app", "visitor")
 
     def __init__(self, rsv: int, on_end: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_end = on_end
         self._deadline = NEVER
-        self.is_closing = False
-        self.why = (GOING_AWAY, "")
         self.visitor = Leg(self, FrameReader(from_visitor=True, rsv=rsv), is_app=False)
         self.app = Leg(self, FrameReader(from_visitor=False, rsv=rsv), is_app=True)
         self.visitor.other, self.app.other = self.app, self.visitor
 
     def close(self, code: int, reason: str = "") -> None:
         """Close both sides with a frame of our own, as soon as none of theirs is in the way."""
-        if self.is_closing:
-            return
-        self.is_closing = True
-        self.why = (code, reason)
-        self._deadline = self._loop.time() + _CLOSING_S
         for leg in (self.visitor, self.app):
-            if leg.other.frames.at_boundary:
-                leg.tell(code, reason)
+            leg.tell_in_turn(code, reason)
+        self._hurry()
+
+    def refuse(self, bad: Leg, error: FrameError) -> None:
+        """Close because of what one side sent; what the other has still to say, it hears."""
+        good = bad.other
+        good.tell(error.code, error.why)
+        if good.is_deaf:
+            bad.tell(error.code, error.why)
+            self.settle()
+        else:
+            bad.tell_last(error.code, error.why)
+        self._hurry()
+
+    def settle(self) -> None:
+        """End the sides that have said their last and heard ours."""
+        for leg in (self.visitor, self.app):
+            if leg.is_deaf and leg.is_told:
+                leg.end()
+                self._hurry()
 
     def check(self, now: float) -> None:
-        """Cut what does not close; called now and then."""
+        """Cut what does not close; called now and then, for each side that is there."""
         if now < self._deadline:
             return
+        self._deadline = now + _CLOSING_S
         for leg in (self.visitor, self.app):
-            if leg.transport is not None:
-                leg.transport.abort()
+            leg.give_up()
 
     def on_lost(self, leg: Leg) -> None:
-        """End the other side, which may still have a close frame to answer."""
+        """End the other side too, with a close frame unless that would stand within a frame."""
         other = leg.other
         if other.transport is None:
             self._on_end()
             return
-        if leg.frames.is_closed or not leg.frames.at_boundary:
-            other.transport.close()
-            return
-        self._deadline = self._loop.time() + _CLOSING_S
-        other.tell(INTERNAL_ERROR if leg is self.app else GOING_AWAY, "")
-        if other.frames.is_closed:
-            other.transport.close()
+        if leg.frames.at_boundary:
+            other.tell(INTERNAL_ERROR if leg is self.app else GOING_AWAY, "")
+        other.end()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._deadline = min(self._deadline, self._loop.time() + _CLOSING_S)

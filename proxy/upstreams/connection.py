@@ -31,6 +31,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
+        self._leg: Leg | None = None  # of a tunnel, once the transport is its own
         self._buffer = b""
         self._head: ResponseHead | None = None
         self._chunks: ChunkReader | None = None
@@ -105,6 +106,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = cast("asyncio.Transport", self._transport)
         self._receiver = None
         self._deadline = NEVER
+        self._leg = leg
         leg.attach(transport, self)
         transport.set_protocol(leg)
 
@@ -177,6 +179,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End what has waited for too long; called now and then."""
+        if self._leg is not None:
+            self._leg.check(now)
+            return
         if now < self._deadline:
             return
         if self._receiver is None:

@@ -35,7 +35,7 @@ class FrameError(Exception):
 class FrameReader:
     """Follows the frames of one direction; `rsv` are the reserved bits that were negotiated."""
 
-    __slots__ = ("_fragmented", "_is_masked", "_left", "_rsv", "boundary", "is_closed")
+    __slots__ = ("_fragmented", "_is_masked", "_left", "_rsv", "boundary", "close_at")
 
     def __init__(self, *, from_visitor: bool, rsv: int = 0) -> None:
         self._is_masked = from_visitor
@@ -44,8 +44,13 @@ class FrameReader:
         self._fragmented = False
         self.boundary = 0
         """Where in the data that was fed last a frame ended last; -1 if none did."""
-        self.is_closed = False
-        """A close frame has passed: nothing may follow it."""
+        self.close_at = -1
+        """Where in the data that was fed last a close frame begins; -1 if none has come."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether a close frame has come: whatever follows it is nobody's."""
+        return self.close_at >= 0
 
     @property
     def at_boundary(self) -> bool:
@@ -55,14 +60,15 @@ class FrameReader:
     def feed(self, data: bytes) -> int:
         """Follow `data`; return how many bytes of it may be passed on.
 
-        What is left, less than a header or a control frame, is to be fed again with more.
+        What is left, less than a header or a control frame, is to be fed again with more. What
+        follows a close frame is none of either: it is neither read nor passed on (section 5.5.1).
 
         Raises:
             FrameError: a frame breaks the protocol.
         """
         position, size = 0, len(data)
         self.boundary = -1 if self._left else 0
-        while position < size:
+        while position < size and self.close_at < 0:
             if not self._left:
                 begun, position = position, self._read_frame(data, position)
                 if position == begun:
@@ -76,8 +82,6 @@ class FrameReader:
 
     def _read_frame(self, data: bytes, begun: int) -> int:
         """Return where the payload begins, of a control frame where it ends; or `begun`."""
-        if self.is_closed:
-            raise FrameError("data after a close frame", begun)
         header = data[begun : begun + _HEADER_LIMIT]
         if len(header) >= 2:
             self._check(header[0], header[1], begun)
@@ -95,7 +99,7 @@ class FrameReader:
         if header[0] & 0x0F == CLOSE:
             text = data[payload : payload + size]
             _check_close(_mask(text, header[2:6]) if self._is_masked else text, begun)
-            self.is_closed = True
+            self.close_at = begun
         return payload + size
 
     def _check(self, first: int, second: int, begun: int) -> None:

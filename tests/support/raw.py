@@ -68,7 +68,7 @@ class Peer:
     def reset(self) -> None:
         """Break the connection off with RST; what was not sent yet is lost."""
         sock = self.writer.get_extra_info("socket")
-        if sock.fileno() >= 0:
+        if sock is not None and sock.fileno() >= 0:
             # asyncio itself fails where a closed transport is aborted.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
             self.writer.transport.abort()

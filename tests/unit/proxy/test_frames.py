@@ -78,7 +78,6 @@ BAD = {
     "length of more than 63 bits": b"\x81\x7f" + b"\xff" * 8,
     "half a close code": frame(0x88, b"\x03"),
     "close reason in no UTF-8": frame(0x88, b"\x03\xe8\xff"),
-    "frame after the close": frame(0x88, b"\x03\xe8") + frame(0x81, b"a"),
 }
 
 
@@ -102,6 +101,13 @@ def test_close_code_of_an_endpoint_passes(code: int) -> None:
     data = frame(0x88, code.to_bytes(2) + b"why", mask=True)
 
     assert follow(data, mask=True) == data
+
+
+@pytest.mark.parametrize("step", [None, 1])
+def test_nothing_behind_a_close_frame_is_passed_on_or_read(step: int | None) -> None:
+    closed = frame(0x81, b"a") + frame(0x88, b"\x03\xe8")
+
+    assert follow(closed + frame(0x81, b"b") + b"\xff" * 20, step=step) == closed
 
 
 def test_good_frames_before_a_bad_one_are_told() -> None:
