@@ -99,11 +99,13 @@ class Leg(asyncio.Protocol):
             self._tunnel.settle()
 
     def eof_received(self) -> bool:
-        """Tell whether it may still be written to: whoever has closed waits for the answer."""
+        """Tell whether it may still be written to: whoever has closed may wait for the answer."""
         self._has_eof = True
-        waits = self.frames.is_closed and not self.is_told
+        if self.transport is None or not self.frames.is_closed or self.is_told:
+            return False
+        self._tunnel.on_half_closed(self)
         # Over TLS there is no half of a connection to keep.
-        return waits and self.transport is not None and self.transport.can_write_eof()
+        return self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Read no more from the other side: this one is slow."""
@@ -166,6 +168,12 @@ class Leg(asyncio.Protocol):
         """Send a close frame of our own in the place of the other side's, when that comes."""
         self._word, self._is_last_one_out = (code, reason), True
 
+    def end_writing(self) -> None:
+        """Say that nothing more comes, and go on listening; over TLS that cannot be said."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+
     def end(self) -> None:
         """Say that nothing more comes; what this side still says is read and thrown away.
 
@@ -182,7 +190,7 @@ class Leg(asyncio.Protocol):
             transport.close()
         else:
             transport.resume_reading()
-            transport.write_eof()
+            self.end_writing()
 
     def give_up(self) -> None:
         """End if that was not done yet; otherwise cut, unless our last is still being taken in."""
@@ -249,6 +257,11 @@ class Tunnel:
         self._deadline = now + _CLOSING_S
         for leg in (self.visitor, self.app):
             leg.give_up()
+
+    def on_half_closed(self, leg: Leg) -> None:
+        """Pass the end of a side on that has closed, and hears what the other one answers."""
+        leg.other.end_writing()
+        self._hurry()
 
     def on_lost(self, leg: Leg) -> None:
         """End the other side too, with a close frame unless that would stand within a frame."""
