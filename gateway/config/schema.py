@@ -187,7 +187,10 @@ class ProxyConfig(Section):
     )
     drain_s: Seconds = Field(10.0, description="seconds that open requests get at a stop")
     upstream_connections: Whole = Field(
-        256, ge=1, le=65_536, description="connections to one app at most"
+        256,
+        ge=1,
+        le=65_536,
+        description="connections to one app at most, besides those of open WebSockets",
     )
     upstream_idle_s: Seconds = Field(30.0, description="seconds that an unused one is kept")
 

@@ -109,6 +109,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._leg = leg
         leg.attach(transport, self)
         transport.set_protocol(leg)
+        self._owner.on_handed_over(self)
 
     def retire(self) -> None:
         """Take note that a connection that was handed over is closed."""

@@ -57,6 +57,10 @@ class Owner(Protocol):
         """Take the connection back: another request may go over it."""
         ...
 
+    def on_handed_over(self, connection: "UpstreamConnection") -> None:
+        """Take note that a WebSocket has the connection now; it will only be closed."""
+        ...
+
     def on_closed(self, connection: "UpstreamConnection") -> None:
         """Forget the connection."""
         ...

@@ -35,6 +35,7 @@ class Server:
         self._idle_s = idle_s
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
+        self._tunnels: set[UpstreamConnection] = set()
         self._connecting = 0
         self._failures = 0
         self._shut_until = 0.0
@@ -54,6 +55,11 @@ class Server:
     def is_in_good_standing(self) -> bool:
         """Tell whether nothing is held against the server."""
         return not self._failures and not self._shut_until
+
+    @property
+    def tunnels(self) -> int:
+        """Connections of open WebSockets."""
+        return len(self._tunnels)
 
     def is_available(self, now: float) -> bool:
         """Tell whether a request may be sent here."""
@@ -128,8 +134,17 @@ class Server:
         self._idle.append(connection)
         self.on_room()
 
+    def on_handed_over(self, connection: UpstreamConnection) -> None:
+        """Keep a place for others no longer; see `connection.Owner`."""
+        self._open.discard(connection)
+        self._tunnels.add(connection)
+        self.on_room()
+
     def on_closed(self, connection: UpstreamConnection) -> None:
         """Forget a connection; see `connection.Owner`."""
+        if connection in self._tunnels:
+            self._tunnels.remove(connection)
+            return
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

@@ -16,7 +16,10 @@ _QUEUE_LIMIT = 1024
 
 
 class Upstream:
-    """Where one app's requests go. `limit` is of connections, to all its servers together."""
+    """Where one app's requests go. `limit` is of connections, to all its servers together.
+
+    Open WebSockets do not count: they stay for hours, and would leave no room for requests.
+    """
 
     def __init__(self, servers: tuple[Server, ...], balance: Balance, limit: int) -> None:
         self.servers = servers
@@ -29,8 +32,13 @@ class Upstream:
 
     @property
     def busy(self) -> int:
-        """Connections that are in use."""
+        """Connections that requests use."""
         return sum(server.busy for server in self.servers)
+
+    @property
+    def tunnels(self) -> int:
+        """Connections of open WebSockets."""
+        return sum(server.tunnels for server in self.servers)
 
     @property
     def idle(self) -> int:
@@ -150,7 +158,7 @@ class Upstream:
         order = self.servers[self._turn :] + self.servers[: self._turn]
         well = [server for server in order if server.is_available(now)]
         if self._balance is Balance.LEAST_CONNECTIONS:
-            well.sort(key=lambda server: server.busy)
+            well.sort(key=lambda server: server.busy + server.tunnels)
         return well
 
 

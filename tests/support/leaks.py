@@ -39,7 +39,9 @@ def held_by(gate: Running) -> int:
     """Return the bytes that the gate itself holds for its peers; the kernel's are not counted."""
     visitors = [(v._transport, len(v._reader.buffer)) for v in gate.server._open]
     apps = [
-        (c._transport, len(c._buffer)) for server in gate.upstream.servers for c in server._open
+        (c._transport, len(c._buffer))
+        for server in gate.upstream.servers
+        for c in (*server._open, *server._tunnels)
     ]
     return sum(
         read + (transport.get_write_buffer_size() if transport is not None else 0)
@@ -78,6 +80,8 @@ def _in_use(gate: Running) -> list[str]:
         found.append(f"{gate.server.connections} connections of visitors")
     if gate.upstream.busy:
         found.append(f"{gate.upstream.busy} busy connections to the app")
+    if gate.upstream.tunnels:
+        found.append(f"{gate.upstream.tunnels} connections of WebSockets to the app")
     return found
 
 

@@ -195,7 +195,7 @@ async def test_app_that_does_not_close_after_its_visitor_vanished_is_cut(tmp_pat
         async with open_socket(scene) as (visitor, _):
             visitor.reset()
         await told.wait()
-        await until(lambda: not scene.gate.upstream.busy, limit_s=20)
+        await until(lambda: not scene.gate.upstream.tunnels, limit_s=20)
 
 
 async def test_peers_that_do_not_close_after_a_bad_frame_are_cut(tmp_path: Path) -> None:
