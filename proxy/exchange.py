@@ -207,6 +207,8 @@ class Exchange:
         tunnel = Tunnel(allowed_rsv(extensions), self._end)
         connection.hand_over(tunnel.app)
         self._visitor.hand_over(tunnel)
+        # A WebSocket may stay for days; of the request only what the log tells is kept.
+        self._errand = self._task = None
         if rest:
             tunnel.app.data_received(rest)
 
