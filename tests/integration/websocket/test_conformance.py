@@ -3,7 +3,7 @@
 The cases have the numbers of its families 1 to 5, 7 and 10; the peer behind the gate echoes
 frames as they are. What is in a payload (family 6: UTF-8) is the endpoint's to judge and
 passes untouched; sizes (9) and compression (12, 13) are in other files here. The suite itself
-needs CPython 2.7, which no distribution that we run on has any more.
+runs on CPython 2.7 only, which Debian no longer has.
 """
 
 import asyncio
