@@ -73,7 +73,7 @@ class HeaderSection:
         self.hosts = tuple(headers.getall("Host", ()))
         lengths: list[bytes] = []
         encodings: list[bytes] = []
-        upgrades: list[bytes] = []
+        upgrades = _NO_TOKENS
         self.named = _NO_TOKENS
         self.expects: bytes | None = None
         for name, value in fields:
@@ -87,7 +87,7 @@ class HeaderSection:
             elif kind == CONNECTION:
                 self.named |= connection_tokens(value)
             elif kind == UPGRADE:
-                upgrades.append(value.lower())
+                upgrades |= connection_tokens(value)
             elif kind == EXPECT and not is_http_10:
                 # Several lines are one list (RFC 9110 section 5.3); the last alone would decide
                 # on less than what an app sees.
@@ -95,7 +95,7 @@ class HeaderSection:
         self.framing = frame_request(lengths, encodings, is_http_10=is_http_10)
         # RFC 6455 section 4.1; a WebSocket's handshake has no body.
         self.asks_websocket = (
-            upgrades == [b"websocket"]
+            b"websocket" in upgrades
             and b"upgrade" in self.named
             and not is_http_10
             and self.framing == 0

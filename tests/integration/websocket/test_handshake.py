@@ -40,6 +40,8 @@ def fields_of(received: bytes) -> dict[str, list[str]]:
         ("Connection: Upgrade , keep-alive", "Upgrade:websocket"),
         ("Connection: keep-alive", "Connection: Upgrade", "Upgrade: websocket"),
         ("Upgrade: websocket", "Connection: ,Upgrade,"),
+        ("Connection: Upgrade", "Upgrade: h2c, WebSocket"),
+        ("Connection: Upgrade", "Upgrade: h2c", "Upgrade: websocket"),
     ],
 )
 async def test_every_form_of_asking_reaches_the_app_in_one(
@@ -60,6 +62,7 @@ async def test_every_form_of_asking_reaches_the_app_in_one(
         request("GET", "ws", "Upgrade: websocket", VERSION, KEY),
         request("GET", "ws", "Connection: Upgrade", VERSION, KEY),
         request("GET", "ws", "Connection: Upgrade", "Upgrade: h2c", VERSION, KEY),
+        request("GET", "ws", "Connection: Upgrade", "Upgrade: xwebsocket", VERSION, KEY),
         request("GET", "ws", "Connection: Upgrades", "Upgrade: websocket", VERSION, KEY),
         request("HEAD", "ws", *ASKED),
         request("POST", "ws", *ASKED),
@@ -67,7 +70,18 @@ async def test_every_form_of_asking_reaches_the_app_in_one(
         request("GET", "ws", *ASKED, body=b"a"),
         request("GET", "ws", *ASKED, version="1.0"),
     ],
-    ids=["no connection", "no upgrade", "h2c", "other", "HEAD", "POST", "upload", "body", "1.0"],
+    ids=[
+        "no connection",
+        "no upgrade",
+        "h2c",
+        "near",
+        "other",
+        "HEAD",
+        "POST",
+        "upload",
+        "body",
+        "1.0",
+    ],
 )
 async def test_what_does_not_ask_for_a_websocket_is_a_plain_request(
     tmp_path: Path, asked: bytes
