@@ -170,5 +170,8 @@ class _Probe:
     def on_idle(self, connection: UpstreamConnection) -> None:
         """It is closed after its one answer."""
 
+    def on_handed_over(self, connection: UpstreamConnection) -> None:
+        """Never happens: a check asks for no switch of protocols."""
+
     def on_closed(self, connection: UpstreamConnection) -> None:
         """As opened."""

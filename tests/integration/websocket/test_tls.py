@@ -59,7 +59,7 @@ async def test_closes_over_tls_as_without_it(
             tmp_path,
             upstreams=(url,),
             dress=believe,
-            certificates=Certificates(pair.certificate, pair.key),
+            certificates=Certificates(str(pair.certificate), str(pair.key)),
         ) as gate:
             uri = f"wss://{HOST}:{gate.port}/public/ws"
             at_client = authority.client_context()
