@@ -60,6 +60,9 @@ class Upload:
         if then is not None and collected is not None:
             then(bytes(collected))
         elif connection is not None:
+            kept = strip_trailers(trailers)
             if self._framing == CHUNKED:
-                connection.write(write_last(strip_trailers(trailers)))
-            connection.end_upload()
+                connection.write(write_last(kept))
+            # aiohttp's server (3.14.5) takes a trailer for a field of the next request on the
+            # connection, and that may be another visitor's.
+            connection.end_upload(is_last=bool(kept))

@@ -85,9 +85,9 @@ class UpstreamConnection(asyncio.Protocol):
         """Tell whether a request can be sent; an app may have closed while we were idle."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def end_upload(self) -> None:
-        """Say that the request is whole."""
-        self._upload_done = True
+    def end_upload(self, *, is_last: bool) -> None:
+        """Say that the request is whole; after the last one the connection is not used again."""
+        self._upload_done = not is_last
 
     def pause_reading(self, *, is_paused: bool) -> None:
         """Read no more of the answer for now, or go on; the app's time does not run meanwhile."""

@@ -48,7 +48,7 @@ def line(rnd: Random) -> Line:
 class Play:
     """A stage, and what its app says next."""
 
-    stage: Stage
+    stage: Stage = field(repr=False)
     line: Line
 
     async def hear(self, line: Line) -> Heard:

@@ -103,11 +103,11 @@ async def test_visitor_who_reads_late_gets_the_whole(
     script = saying(b"HTTP/1.1 200 OK\r\n" + framing, flood)
     # He pauses for longer than the app may be silent; but it is not the app that is.
     async with (
-        set_scene(tmp_path, script, idle_timeout_s=0.1) as scene,
+        set_scene(tmp_path, script, idle_timeout_s=1.0) as scene,
         scene.visit(request()) as (_, answers),
     ):
         await until(lambda: flood.sent)
-        await at_rest(lambda: flood.sent)
+        await at_rest(lambda: flood.sent, quiet_s=1.5)
         answer = await answers.next()
 
     assert (answer.status, len(answer.body), answer.is_whole) == (200, _FLOOD, True)

@@ -20,7 +20,7 @@ async def until(holds: Callable[[], object], *, limit_s: float = _LIMIT_S) -> No
             await asyncio.sleep(0)
 
 
-async def at_rest(measure: Callable[[], int]) -> int:
+async def at_rest(measure: Callable[[], int], *, quiet_s: float = _QUIET_S) -> int:
     """Let the loop turn until a number grows no more, and return it.
 
     That something blocks can only be seen by nothing happening for a while.
@@ -28,7 +28,7 @@ async def at_rest(measure: Callable[[], int]) -> int:
     loop = asyncio.get_running_loop()
     last, since = measure(), loop.time()
     async with asyncio.timeout(30):
-        while loop.time() - since < _QUIET_S:
+        while loop.time() - since < quiet_s:
             await asyncio.sleep(0)
             if (now := measure()) != last:
                 last, since = now, loop.time()

@@ -3,20 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from proxy.settings import ProxySettings
 from tests.support.gate import Running, run_gate
 from tests.support.leaks import until
-from tests.support.raw import Peer, RawApp, Script, raw_visitor, run_raw_app
+from tests.support.raw import LIMIT_S, Peer, RawApp, Script, raw_visitor, run_raw_app
 
 
 @dataclass
 class Stage:
     """`seen` is what each connection of the app saw of the visit before, in order."""
 
-    gate: Running
-    app: RawApp
+    gate: Running = field(repr=False)
+    app: RawApp = field(repr=False)
     seen: list[bytes] = field(default_factory=list)
 
     @asynccontextmanager
@@ -34,15 +35,19 @@ class Stage:
         # The app hangs up, so that no byte can still be on its way to it.
         for peer in self.app.peers:
             peer.end()
-        await until(lambda: all(map(_has_ended, self.app.peers)))
+        await until(lambda: all(map(_has_ended, self.app.peers)), limit_s=LIMIT_S)
         upstream = self.gate.upstream
-        await until(lambda: not (self.gate.server.connections or upstream.busy or upstream.idle))
+        await until(
+            lambda: not (self.gate.server.connections or upstream.busy or upstream.idle),
+            limit_s=LIMIT_S,
+        )
         for peer in self.app.peers:
             await peer.close()
         self.seen = [bytes(peer.received) for peer in self.app.peers]
         failures = list(self.app.failures)
         self.app.peers.clear()
         self.app.failures.clear()
+        self.gate.lines.clear()
         assert not failures
 
 
@@ -53,5 +58,12 @@ def _has_ended(peer: Peer) -> bool:
 @asynccontextmanager
 async def set_stage(folder: Path, script: Script) -> AsyncIterator[Stage]:
     """Run an app by `script` and the gate before it."""
-    async with run_raw_app(script) as app, run_gate(folder, upstreams=(app.url,)) as gate:
+
+    def change(settings: ProxySettings) -> ProxySettings:
+        return replace(settings, connect_timeout_s=LIMIT_S, first_byte_timeout_s=LIMIT_S)
+
+    async with (
+        run_raw_app(script) as app,
+        run_gate(folder, upstreams=(app.url,), change=change) as gate,
+    ):
         yield Stage(gate, app)
