@@ -3,8 +3,13 @@
 cli             the commands; __main__ runs them
 up              `tollway up`: everything on one machine
 serve           `tollway serve`, `worker`, `migrate`
-lifecycle       starts the joined parts, waits, drains
-wiring          joins the packages: each port is filled here
+admin           how `tollway reload` speaks to a running `serve`, in its run_folder
+reload          a new configuration: checked, prepared, swapped, or refused
+lifecycle       one process's parts: started, changed over, drained
+front           the visitors' side of a process
+back            the control side: pages, inbox worker, janitor
+sockets         listening sockets
+wiring/         joins the packages: each port is filled here
 stores          opens database, caches and sessions
 translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column

@@ -56,11 +56,25 @@ def up(
 
 
 @app.command()
-def serve(config: ConfigOption) -> None:
+def serve(
+    config: ConfigOption,
+    *,
+    reuse_port: Annotated[
+        bool, typer.Option("--reuse-port", help="Allow another `serve` on the same port.")
+    ] = False,
+) -> None:
     """Serve the configured apps: no samples, no sandbox, no demo sign-in."""
+    from gateway.serve import ServeOptions  # noqa: PLC0415 - as in `up`
     from gateway.serve import serve as run_serve  # noqa: PLC0415 - as in `up`
 
-    _run(run_serve(config))
+    hurry = asyncio.Event()
+    _run(run_serve(ServeOptions(config, reuse_port=reuse_port), hurry), hurry)
+
+
+@app.command()
+def reload(config: ConfigOption) -> None:
+    """Let the running `serve` read its configuration again; on any fault nothing is changed."""
+    _ask(config, "reload")
 
 
 @app.command()
@@ -142,26 +156,49 @@ def _run_tool(command: list[str]) -> None:
         raise typer.Exit(done.returncode)
 
 
-def _run(main: Coroutine[None, None, None]) -> None:
-    """Run a long command until it ends or a signal asks it to stop."""
+def _ask(config: Path, command: str, **details: object) -> None:
+    """Ask the running `serve` to do something, and print what it tells."""
+    from gateway.admin import RefusedError, ask  # noqa: PLC0415 - as in `up`
+
+    try:
+        typer.echo(asyncio.run(ask(config, command, **details)))
+    except RefusedError as error:
+        _fail(str(error))
+    except StartError as error:
+        _fail(f"tollway: {error}")
+
+
+def _run(main: Coroutine[None, None, None], hurry: asyncio.Event | None = None) -> None:
+    """Run a long command until it ends or a signal asks it to stop; a second sets `hurry`."""
     from gateway.config.faults import ConfigFaults  # noqa: PLC0415 - as in `up`
     from gateway.embedded.errors import EmbeddedError  # noqa: PLC0415 - as in `up`
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_signalled(main))
+            runner.run(_until_signalled(main, hurry))
     except ConfigFaults as faults:
         _fail(faults.render())
     except (StartError, EmbeddedError) as error:
         _fail(f"tollway: {error}")
 
 
-async def _until_signalled(main: Coroutine[None, None, None]) -> None:
-    """Run `main`; the first signal cancels it, and later ones cannot disturb its clean-up."""
+async def _until_signalled(
+    main: Coroutine[None, None, None], hurry: asyncio.Event | None = None
+) -> None:
+    """Run `main`; the first signal cancels it, and later ones cannot disturb its clean-up.
+
+    They can shorten it where there is a `hurry` to set.
+    """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if asked.is_set() and hurry is not None:
+            hurry.set()
+        asked.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, on_signal)
     running = asyncio.create_task(main, name="main")
     waiting = asyncio.create_task(asked.wait(), name="signals")
     await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)

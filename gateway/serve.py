@@ -1,49 +1,114 @@
 """`tollway serve`, `worker` and `migrate`: what runs in earnest, from one configuration file."""
 
+import asyncio
+import contextlib
 import os
-import tempfile
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from billing.errors import BillingError
-from billing.storage.migrate import migrate
+from gateway.admin import answering
+from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import UnsafeInstallationError, check_installation
-from gateway.lifecycle import LOCALHOST, bind, run_gateway, run_worker
+from gateway.lifecycle import open_gateway, serving, tell_serving
 from gateway.observability import log_to_stdout
-from gateway.stores import open_database
-from gateway.wiring import Extras
+from gateway.reload import Reloader, SingleProcess
+from gateway.run_folder import RunFolder
+from gateway.sockets import LOCALHOST, bind_slots, listen_all
+from gateway.stores import bring_up_to_date, open_database, open_stores
+from gateway.wiring.extras import Extras
 
 
-async def serve(file: Path) -> None:
-    """Serve until cancelled.
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What the command line says; `reuse_port` lets others onto the same port."""
+
+    config: Path
+    workers: int = 1
+    reuse_port: bool = False
+
+
+async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
+    """Serve until cancelled, then drain until `hurry` is set.
 
     Raises:
         StartError: a store or the port cannot be used.
         ConfigFaults: the configuration is wrong.
     """
-    config = _start(file)
-    sockets = bind(listen_addresses(config), config.listen.port)
-    with tempfile.TemporaryDirectory(prefix="tollway-") as private:
-        await run_gateway(config, sockets, Path(private) / "control.sock", Extras())
+    config = _start(options.config)
+    slots = bind_slots(
+        listen_addresses(config),
+        config.listen.port,
+        options.workers,
+        is_shared=options.reuse_port,
+    )
+    with RunFolder(options.config) as folder:
+        sockets = listen_all([sock for slot in slots for sock in slot])
+        async with (
+            open_gateway(config, folder.next_control(), Extras()) as gateway,
+            serving(gateway, sockets, hurry),
+        ):
+            reloader = Reloader(options.config, config, SingleProcess(gateway, folder))
+            async with _answering(reloader, folder):
+                tell_serving(config, sockets)
+                await asyncio.get_running_loop().create_future()
+
+
+@asynccontextmanager
+async def _answering(reloader: Reloader, folder: RunFolder) -> AsyncIterator[None]:
+    """Obey commands and SIGHUP within."""
+    loop = asyncio.get_running_loop()
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def reload_quietly() -> None:
+        # Told in the log, which is where whoever sent a signal looks.
+        with contextlib.suppress(ConfigFaults, StartError):
+            await reloader.reload()
+
+    def on_hangup() -> None:
+        task = asyncio.create_task(reload_quietly(), name="reload")
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    async def on_reload(_asked: Mapping[str, object]) -> str:
+        return await reloader.reload()
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    try:
+        async with answering(folder, {"reload": on_reload}):
+            yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def work(file: Path) -> None:
-    """Apply webhooks until cancelled; raises what `serve` does."""
+    """Apply webhooks without serving anybody, until cancelled; raises what `serve` does."""
+    from gateway.wiring.notices import listener_of  # noqa: PLC0415 - the provider's library is slow
+    from gateway.wiring.selling import selling_of  # noqa: PLC0415 - as above
+
     config = _start(file)
-    with tempfile.TemporaryDirectory(prefix="tollway-") as private:
-        await run_worker(config, Path(private) / "control.sock")
+    extras = Extras()
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(config, extras.clock, stack)
+        await bring_up_to_date(stores.database)
+        selling = await selling_of(config, extras, stores)
+        stack.push_async_callback(selling.provider.close)
+        listener = listener_of(config, stores, selling.worker.wake)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listener.run(), name="listener")
+            tasks.create_task(selling.worker.run(), name="inbox worker")
 
 
 async def migrate_only(file: Path) -> None:
     """Bring the schema up to date; raises what `serve` does."""
     config = _start(file)
     async with open_database(config) as database:
-        try:
-            await migrate(database)
-        except BillingError as error:
-            raise StartError(f"the database cannot be brought up to date: {error}") from error
+        await bring_up_to_date(database)
 
 
 def listen_addresses(config: Config) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import Check
-from gateway.sessions import SessionStore
+from gateway.sessions import ClientDirectory, SessionStore
 
 # Of the pool's connections to Redis, a process needs as many as it has reads under way.
 _REDIS_CONNECTIONS = 64
@@ -32,6 +32,7 @@ class Stores:
     database: Database
     reader: EntitlementReader
     sessions: SessionStore
+    clients: ClientDirectory
     redis: Redis | None
 
 
@@ -54,17 +55,25 @@ async def open_database(config: Config) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:
-    """Connect to every store, and bring the schema up to date.
+async def bring_up_to_date(database: Database) -> None:
+    """Apply the migrations that are missing.
 
     Raises:
-        StartError: the database does not answer, or is newer than this program.
+        StartError: one failed, or the database is newer than this program.
     """
-    database = await stack.enter_async_context(open_database(config))
     try:
         await migrate(database)
     except BillingError as error:
         raise StartError(f"the database cannot be brought up to date: {error}") from error
+
+
+async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:
+    """Connect to every store.
+
+    Raises:
+        StartError: the database does not answer.
+    """
+    database = await stack.enter_async_context(open_database(config))
     redis = _connect_redis(config, stack)
     cache = config.entitlements
     shared: SharedStore = NoSharedStore()
@@ -80,7 +89,7 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     sessions = SessionStore(
         database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
     )
-    return Stores(database, reader, sessions, redis)
+    return Stores(database, reader, sessions, ClientDirectory(database), redis)
 
 
 def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:

@@ -32,10 +32,11 @@ from gateway.embedded.processes import GuardedProcess
 from gateway.embedded.sockets import SocketFolder
 from gateway.embedded.valkey import EmbeddedValkey
 from gateway.errors import StartError
-from gateway.lifecycle import LOCALHOST, bind, run_gateway
+from gateway.lifecycle import run_gateway
 from gateway.observability import log_to_file
+from gateway.sockets import LOCALHOST, bind
 from gateway.translate import issuers_of, public_origin
-from gateway.wiring import Extras
+from gateway.wiring.extras import Extras
 
 _T = TypeVar("_T")
 

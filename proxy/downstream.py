@@ -83,10 +83,10 @@ class Downstream(asyncio.Protocol):
         """The answer is whole: wait for the next request, or end the connection."""
         self._exchange = None
         self._body_deadline = NEVER
-        if not keep_alive or self._server.is_draining:
+        if not keep_alive:
             self._end()
             return
-        self._deadline = self._loop.time() + self._server.settings.keepalive_timeout_s
+        self._deadline = self._loop.time() + self._server.patience_s
         if not self._is_processing:
             self._process()
 
@@ -117,11 +117,11 @@ class Downstream(asyncio.Protocol):
     # What the server calls.
 
     def drain(self) -> None:
-        """End after the request under way; at once if there is none."""
+        """End after the request under way, or the one that may be on its way."""
         if self._tunnel is not None:
             self._tunnel.close(GOING_AWAY, "the gateway is going away")
-        elif self._exchange is None and self._transport is not None and not self._reader.buffer:
-            self._end()
+        elif self._exchange is None and not self._reader.buffer:
+            self._deadline = min(self._deadline, self._loop.time() + self._server.patience_s)
 
     def cut(self) -> None:
         """End at once."""

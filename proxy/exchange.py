@@ -22,7 +22,7 @@ from proxy.known import Known
 from proxy.parties import Keeper, Outgoing, Visitor
 from proxy.problems import Problem
 from proxy.relay import Relay
-from proxy.tunnel import Tunnel
+from proxy.tunnel import GOING_AWAY, Tunnel
 from proxy.upload import Upload, UploadTooLargeError
 from proxy.upstreams.connection import UpstreamConnection
 from proxy.upstreams.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
@@ -92,7 +92,7 @@ class Exchange:
             return
         self.status = answer.status
         self.is_done = True  # What is still read of the upload is thrown away.
-        if not self._visitor.discard_body() or answer.closes:
+        if not self._visitor.discard_body() or answer.closes or self._visitor.is_last:
             self._relay.closes = True
         self._relay.say(answer)
         self._finish()
@@ -212,6 +212,8 @@ class Exchange:
         self._errand = self._task = None
         if rest:
             tunnel.app.data_received(rest)
+        if self._visitor.is_last:
+            tunnel.close(GOING_AWAY, "the gateway is going away")
 
     def on_body(self, data: bytes) -> None:
         """Pass some of the answer's body on."""

@@ -49,17 +49,23 @@ class InboxWorker:
         self._settings = settings
         self._psp = psp
         self._wake = asyncio.Event()
+        self._is_retired = False
 
     def wake(self) -> None:
         """Look at the inbox now; called on every notice of a new event."""
         self._wake.set()
 
+    def retire(self) -> None:
+        """End after the event under way; cancelled, it would wait for the end of its lease."""
+        self._is_retired = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Work until cancelled; a database that is down is waited for."""
-        while True:
+        """Work until cancelled or retired; a database that is down is waited for."""
+        while not self._is_retired:
             self._wake.clear()
             try:
-                while await self.process_one():
+                while not self._is_retired and await self.process_one():
                     pass
             except UnavailableError as error:
                 _log.warning("inbox_unavailable", why=str(error))

@@ -207,6 +207,7 @@ async def run_gate(
     upstreams: tuple[str, ...] = (),
     dress: Callable[[App], App] = lambda app: app,
     certificates: Certificates | None = None,
+    drain_s: float = 0.5,
 ) -> AsyncIterator[Running]:
     """Run the gate before `app`; `upstreams` are tried before the app's own address.
 
@@ -239,7 +240,7 @@ async def run_gate(
     upstream = upstream_of(notes, settings, deadlines)
     own = control_upstream(str(folder / "control.sock"), settings, deadlines)
     running.upstream = upstream
-    running.server = _server_of(settings, table, running, own, deadlines)
+    running.server = _server_of(settings, table, running, own, deadlines, drain_s)
     listening = socket.create_server(("127.0.0.1", 0))
     running.port = listening.getsockname()[1]
     await running.server.start([listening], certificates)
@@ -269,6 +270,7 @@ def _server_of(
     running: Running,
     own: Upstream,
     deadlines: Deadlines,
+    drain_s: float,
 ) -> ProxyServer:
     issuer = TokenIssuer("tests", "tollway", "HS256", TOKEN_KEY)
     tokens = TokenVerifier([issuer], lambda: datetime.now(UTC).timestamp())
@@ -284,7 +286,7 @@ def _server_of(
         wall=running.clock,
         log=running.log,
     )
-    return ProxyServer(gate, settings, deadlines, drain_s=0.5)
+    return ProxyServer(gate, settings, deadlines, drain_s=drain_s)
 
 
 async def _serve(app: web.Application) -> tuple[web.AppRunner, str]:

@@ -111,12 +111,13 @@ def config_file(tmp_path: Path, upstream: str) -> Path:
 
 
 @pytest.fixture
-def environment(database_url: str) -> dict[str, str]:
+def environment(database_url: str, run: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": database_url,
         "REDIS_URL": "none",
+        "TOLLWAY_RUN": str(run),
         "SIGNING_KEY": "k" * 32,
         "STRIPE_KEY": "sk_test_serve",
         "WEBHOOK_SECRET": WEBHOOK_SECRET,

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from gateway.errors import StartError
-from gateway.lifecycle import bind
+from gateway.sockets import bind
 
 LOOPBACKS = ("127.0.0.1", "::1")
 

@@ -1,0 +1,141 @@
+"""The control side of a process: the gateway's own pages, the inbox worker, and the janitor."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from billing.errors import UnavailableError
+from billing.storage.sessions import purge_sessions
+from billing.webhooks.worker import InboxWorker
+from gateway.clock import wall
+from gateway.config.schema import Config
+from gateway.control import ControlServer
+from gateway.errors import StartError
+from gateway.stores import Stores
+from gateway.wiring.extras import Extras
+from gateway.wiring.selling import control_of, selling_of
+
+_log = structlog.get_logger("gateway")
+
+_PURGE_EVERY_S = 600.0
+# For the pages of the generation before. A form that is being read when the configuration
+# changes is passed on to them once it is whole, at most 15 s later (`proxy.gate`).
+_OUTLIVES_S = 20.0
+# For the event that is being applied when we stop; most take a tenth of it.
+_LAST_EVENT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """What one configuration makes of the control side, listening; `close` ends all of it."""
+
+    worker: InboxWorker
+    control: ControlServer
+    stack: AsyncExitStack
+
+
+class Back:
+    """Runs the control side. A new configuration is prepared beside the old, then replaces it."""
+
+    def __init__(self, extras: Extras, stores: Stores) -> None:
+        self._extras = extras
+        self._stores = stores
+        self._now: _Pages | None = None
+        self._next: _Pages | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._janitor: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def prepare(self, config: Config, control_socket: Path) -> None:
+        """Publish the plans and open the pages on a socket of their own; nobody is sent there yet.
+
+        A plan's version that was published stays so, whatever comes of the rest: it is not
+        for sale before the configuration is.
+
+        Raises:
+            StartError: a plan contradicts what was published, or the database does not answer.
+        """
+        await self.abandon()
+        async with AsyncExitStack() as stack:
+            selling = await selling_of(config, self._extras, self._stores)
+            stack.push_async_callback(selling.provider.close)
+            control = control_of(config, self._extras, self._stores, selling, control_socket)
+            stack.push_async_callback(control.stop)
+            try:
+                await control.start()
+            except OSError as error:
+                raise StartError(f"cannot open {control_socket}: {error}") from error
+            self._next = _Pages(selling.worker, control, stack.pop_all())
+
+    def commit(self) -> None:
+        """Let what was prepared take the place of the pages before, which end by themselves."""
+        if self._next is None:
+            return
+        before, working = self._now, self._working
+        self._now, self._next = self._next, None
+        self._working = asyncio.create_task(self._now.worker.run(), name="inbox worker")
+        if self._janitor is None:
+            self._janitor = asyncio.create_task(self._purge(), name="janitor")
+        if before is not None and working is not None:
+            before.worker.retire()
+            retiring = asyncio.create_task(self._retire(before, working), name="retiring pages")
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+    async def abandon(self) -> None:
+        """Close what was prepared and not committed."""
+        abandoned, self._next = self._next, None
+        if abandoned is not None:
+            await abandoned.stack.aclose()
+
+    def wake(self) -> None:
+        """Look at the inbox now."""
+        if self._now is not None:
+            self._now.worker.wake()
+
+    async def stop(self) -> None:
+        """Finish the event under way, close the pages, and end."""
+        for task in (*self._retiring, self._janitor):
+            if task is not None:
+                task.cancel()
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+        await self.abandon()
+        pages, working = self._now, self._working
+        self._now = None
+        if pages is not None and working is not None:
+            pages.worker.retire()
+            await _end(working)
+            await pages.stack.aclose()
+
+    async def _retire(self, pages: _Pages, working: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.sleep(_OUTLIVES_S)
+        finally:
+            await _end(working)
+            await pages.stack.aclose()
+
+    async def _purge(self) -> None:
+        """Delete ended sessions now and then."""
+        while True:
+            await asyncio.sleep(_PURGE_EVERY_S)
+            try:
+                async with self._stores.database.transaction() as connection:
+                    await purge_sessions(connection, wall())
+            except UnavailableError as error:
+                _log.warning("purge_postponed", why=str(error))
+            except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
+                _log.exception("purge_failed")
+
+
+async def _end(working: asyncio.Task[None]) -> None:
+    """Wait for a retired worker; past the limit its event is left to the next, after the lease."""
+    _, pending = await asyncio.wait((working,), timeout=_LAST_EVENT_S)
+    if pending:
+        working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working

@@ -1,0 +1,18 @@
+"""What demo mode changes."""
+
+from dataclasses import dataclass, field
+
+from billing.ports import Clock
+from checkout_pages.ports import DemoMode
+from gateway.clock import wall
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What demo mode changes; nothing of it exists in `tollway serve`.
+
+    `clock` is the time by which entitlements begin and end.
+    """
+
+    clock: Clock = field(default=wall)
+    demo: DemoMode | None = None

@@ -1,0 +1,104 @@
+"""What sells and what keeps our rows true, joined, with the control application before it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from billing.apply import Applier
+from billing.catalog import Catalog
+from billing.checkout import Checkout, CheckoutUrls
+from billing.errors import BillingError
+from billing.providers.stripe import Stripe
+from billing.storage.plans import publish_plans
+from billing.webhooks.endpoint import WebhookEndpoint
+from billing.webhooks.worker import InboxWorker, WorkerSettings
+from checkout_pages.routes import add_pages
+from gateway.clock import wall
+from gateway.config.schema import Config
+from gateway.control import ControlServer, create_control_app
+from gateway.errors import StartError
+from gateway.health import Health
+from gateway.stores import Stores, checks_of
+from gateway.translate import page_settings_of, plans_of, proxy_settings_of, slack_of
+from gateway.wiring.extras import Extras
+
+
+@dataclass(frozen=True, slots=True)
+class Selling:
+    """What one configuration makes of the control side."""
+
+    provider: Stripe
+    checkout: Checkout
+    endpoint: WebhookEndpoint
+    worker: InboxWorker
+
+
+async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
+    """Publish the plans, and join what sells them; `provider` is the caller's to close.
+
+    Raises:
+        StartError: a plan contradicts what was published, or the database does not answer.
+    """
+    provider = _provider_of(config)
+    plans = plans_of(config)
+    try:
+        published = await publish_plans(
+            stores.database, plans, psp=provider.name, livemode=provider.livemode
+        )
+    except BillingError as error:
+        await provider.close()
+        raise StartError(str(error)) from error
+    catalog = Catalog(plans, published)
+    applier = Applier(
+        stores.database,
+        provider,
+        catalog,
+        extras.clock,
+        stores.reader.invalidate,
+        slack_of(config),
+    )
+    public_url = proxy_settings_of(config).public_url
+    urls = CheckoutUrls(
+        success=f"{public_url}/checkout/return?session_id={{CHECKOUT_SESSION_ID}}",
+        cancel=f"{public_url}/checkout/cancelled?checkout={{intent}}",
+    )
+    # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
+    worker = InboxWorker(
+        stores.database,
+        applier,
+        wall,
+        WorkerSettings(config.billing.worker.poll_s, config.billing.worker.max_attempts),
+        psp=provider.name,
+    )
+    endpoint = WebhookEndpoint(
+        stores.database,
+        {provider.name: provider},
+        wall,
+        default=provider.name,
+        body_limit_bytes=config.billing.webhook_body_limit_bytes,
+    )
+    checkout = Checkout(stores.database, provider, catalog, applier, extras.clock, urls)
+    return Selling(provider, checkout, endpoint, worker)
+
+
+def control_of(
+    config: Config, extras: Extras, stores: Stores, selling: Selling, socket_path: Path
+) -> ControlServer:
+    """Return the control application, not yet listening."""
+    app = create_control_app()
+    app.add_routes(selling.endpoint.routes())
+    app.add_routes(Health(checks_of(stores)).routes())
+    settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
+    add_pages(app, selling.checkout, stores.sessions, settings, wall)
+    return ControlServer(app, socket_path)
+
+
+def _provider_of(config: Config) -> Stripe:
+    stripe = config.billing.stripe
+    return Stripe(
+        api_url=stripe.api_url,
+        secret_key=stripe.secret_key.get_secret_value(),
+        webhook_secrets=tuple(secret.get_secret_value() for secret in stripe.webhook_secrets),
+        livemode=stripe.livemode,
+        timeout_s=stripe.timeout_s,
+        retries=stripe.retries,
+    )

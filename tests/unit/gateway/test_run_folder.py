@@ -1,0 +1,95 @@
+"""The run folder: private, found by the configuration's path, and never in a dead one's way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from gateway.errors import StartError
+from gateway.run_folder import VARIABLE, RunFolder
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="run-") as folder:
+        path = Path(folder) / "tollway"
+        monkeypatch.setenv(VARIABLE, str(path))
+        yield path
+
+
+def dead_pid() -> int:
+    return int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
+
+
+def test_same_file_by_another_name_has_the_same_folder(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tollway.yaml"
+    file.touch()
+    (tmp_path / "link.yaml").symlink_to(file)
+
+    assert RunFolder(tmp_path / "link.yaml").path == RunFolder(file).path
+    assert RunFolder(tmp_path / "other.yaml").path != RunFolder(file).path
+
+
+def test_nobody_else_may_look_into_it(place: Path, tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "tollway.yaml") as folder:
+        modes = {path.stat().st_mode & 0o777 for path in (folder.path, place)}
+
+    assert modes == {0o700}
+
+
+def test_folder_that_others_may_look_into_is_refused(place: Path, tmp_path: Path) -> None:
+    place.mkdir(mode=0o755)
+
+    with pytest.raises(StartError, match="others may look into"), RunFolder(tmp_path / "x.yaml"):
+        pass
+
+
+def test_folder_that_is_a_link_of_somebodys_is_refused(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    place.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StartError, match="not a folder of ours"), RunFolder(tmp_path / "x.yaml"):
+        pass
+
+
+def test_path_that_no_socket_can_have_is_refused_with_what_to_do(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(place / ("deep" * 30)))
+
+    with pytest.raises(StartError, match=VARIABLE), RunFolder(tmp_path / "x.yaml"):
+        pass
+
+
+def test_what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_kept(
+    place: Path, tmp_path: Path
+) -> None:
+    with RunFolder(tmp_path / "x.yaml") as folder:
+        stale = folder.path / f"control-1.{dead_pid()}"
+        live = folder.path / f"control-1.{os.getppid()}"
+        stale.touch()
+        live.touch()
+
+        with RunFolder(tmp_path / "x.yaml"):
+            found = (stale.exists(), live.exists())
+
+    assert found == (False, True)
+
+
+def test_newest_has_the_admin_socket_and_an_older_one_leaves_it_there(
+    place: Path, tmp_path: Path
+) -> None:
+    newest = f"admin.{os.getppid()}"
+    with RunFolder(tmp_path / "x.yaml") as older:
+        older.own_admin.touch()
+        older.take_over()
+        before = older.admin.readlink().name
+        older.admin.unlink()
+        older.admin.symlink_to(newest)
+
+    assert before == f"admin.{os.getpid()}"
+    assert older.admin.readlink().name == newest
