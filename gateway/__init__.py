@@ -5,6 +5,10 @@ up              `tollway up`: everything on one machine
 serve           `tollway serve`, `worker`, `migrate`
 admin           how `tollway reload` speaks to a running `serve`, in its run_folder
 reload          a new configuration: checked, prepared, swapped, or refused
+supervisor      `serve --workers N`: keeps a control process and N workers alive
+children        a child process, as the supervisor sees it
+channel         what the two say to each other
+child           the child process itself
 lifecycle       one process's parts: started, changed over, drained
 front           the visitors' side of a process
 back            the control side: pages, inbox worker, janitor

@@ -59,6 +59,9 @@ def up(
 def serve(
     config: ConfigOption,
     *,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes that serve; 1 is all in one.")
+    ] = 1,
     reuse_port: Annotated[
         bool, typer.Option("--reuse-port", help="Allow another `serve` on the same port.")
     ] = False,
@@ -68,7 +71,7 @@ def serve(
     from gateway.serve import serve as run_serve  # noqa: PLC0415 - as in `up`
 
     hurry = asyncio.Event()
-    _run(run_serve(ServeOptions(config, reuse_port=reuse_port), hurry), hurry)
+    _run(run_serve(ServeOptions(config, workers, reuse_port=reuse_port), hurry), hurry)
 
 
 @app.command()

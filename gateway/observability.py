@@ -12,9 +12,12 @@ _FILE_LIMIT_BYTES = 20 * 1024 * 1024
 _FILES_KEPT = 3
 
 
-def log_to_stdout() -> None:
-    """Write to standard output, where a container's log is collected from."""
-    _configure(logging.StreamHandler(sys.stdout))
+def log_to_stdout(process: str | None = None) -> None:
+    """Write to standard output, where a container's log is collected from.
+
+    `process` names ourselves in each line, where several write to the same log.
+    """
+    _configure(logging.StreamHandler(sys.stdout), process)
 
 
 def log_to_file(path: Path) -> None:
@@ -43,8 +46,16 @@ class ServerFilter(logging.Filter):
         return True
 
 
-def _configure(handler: logging.Handler) -> None:
+def _configure(handler: logging.Handler, process: str | None = None) -> None:
+    def name_process(
+        _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        if process is not None:
+            event["process"] = process
+        return event
+
     shared: list[structlog.types.Processor] = [
+        name_process,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

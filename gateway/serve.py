@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from gateway.errors import StartError
 from gateway.health import UnsafeInstallationError, check_installation
 from gateway.lifecycle import open_gateway, serving, tell_serving
 from gateway.observability import log_to_stdout
-from gateway.reload import Reloader, SingleProcess
+from gateway.reload import Reloader, SingleProcess, Target
 from gateway.run_folder import RunFolder
 from gateway.sockets import LOCALHOST, bind_slots, listen_all
 from gateway.stores import bring_up_to_date, open_database, open_stores
+from gateway.supervisor import supervising
 from gateway.wiring.extras import Extras
 
 
@@ -48,15 +50,28 @@ async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
         is_shared=options.reuse_port,
     )
     with RunFolder(options.config) as folder:
-        sockets = listen_all([sock for slot in slots for sock in slot])
-        async with (
-            open_gateway(config, folder.next_control(), Extras()) as gateway,
-            serving(gateway, sockets, hurry),
-        ):
-            reloader = Reloader(options.config, config, SingleProcess(gateway, folder))
+        async with _target(config, slots, folder, hurry) as target:
+            reloader = Reloader(options.config, config, target)
             async with _answering(reloader, folder):
-                tell_serving(config, sockets)
+                tell_serving(config, slots[0], options.workers)
                 await asyncio.get_running_loop().create_future()
+
+
+@asynccontextmanager
+async def _target(
+    config: Config, slots: list[list[socket.socket]], folder: RunFolder, hurry: asyncio.Event
+) -> AsyncIterator[Target]:
+    """Serve within: in this process alone if there is one slot, otherwise by children."""
+    listen_all([sock for slot in slots for sock in slot])
+    if len(slots) > 1:
+        async with supervising(config, slots, folder, hurry) as supervisor:
+            yield supervisor
+        return
+    async with (
+        open_gateway(config, folder.next_control(), Extras()) as gateway,
+        serving(gateway, slots[0], hurry),
+    ):
+        yield SingleProcess(gateway, folder)
 
 
 @asynccontextmanager

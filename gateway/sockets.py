@@ -66,6 +66,15 @@ def bind_slots(
     return shared
 
 
+def twins_of(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """Return sockets on the same addresses, bound and not yet listening."""
+    twins = []
+    for sock in sockets:
+        address, port = sock.getsockname()[:2]
+        twins += _bind_all([address], port, is_shared=True)
+    return twins
+
+
 def listen_all(sockets: Sequence[socket.socket]) -> list[socket.socket]:
     """Let visitors queue up.
 

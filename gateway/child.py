@@ -1,0 +1,121 @@
+"""A child of `tollway serve --workers N`: a worker that serves visitors, or the control process.
+
+Run as `python -m gateway.child NAME` by the supervisor, with a channel as its stdin. It ends
+when it is asked to (SIGTERM: drain; again: cut), and when the supervisor is gone.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+from gateway.channel import Abandon, Begin, Channel, ChannelClosedError, Commit, Done, Failed
+from gateway.channel import Prepare as PrepareOrder
+from gateway.errors import StartError
+from gateway.lifecycle import Gateway, open_gateway, serving
+from gateway.observability import log_to_stdout
+from gateway.wiring.extras import Extras
+
+
+class _Orders:
+    """What the supervisor asks, one after the other; `hurry` is set when it is gone."""
+
+    def __init__(self, channel: Channel, hurry: asyncio.Event) -> None:
+        self._channel = channel
+        self._hurry = hurry
+        self._waiting: asyncio.Queue[object] = asyncio.Queue()
+
+    async def follow(self, main: "asyncio.Task[None]") -> None:
+        """Take orders until the supervisor is gone; then end `main`, whatever it does."""
+        with contextlib.suppress(ChannelClosedError):
+            while True:
+                self._waiting.put_nowait(await self._channel.receive())
+        self._hurry.set()
+        main.cancel()
+
+    async def next(self) -> object:
+        """Wait for the next order."""
+        return await self._waiting.get()
+
+    async def answer(self, message: Done | Failed) -> None:
+        """Tell what came of it."""
+        with contextlib.suppress(ChannelClosedError):  # `follow` ends us then.
+            await self._channel.send(message)
+
+
+async def run() -> None:
+    """Be the child until it is over."""
+    hurry = asyncio.Event()
+    orders = _Orders(await Channel.over(socket.socket(fileno=0)), hurry)
+    main = asyncio.create_task(_serve(orders, hurry), name="main")
+    following = asyncio.create_task(orders.follow(main), name="orders")
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if main.cancelling():
+            hurry.set()
+        main.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, on_signal)
+    with contextlib.suppress(asyncio.CancelledError):
+        await main
+    following.cancel()
+
+
+async def _serve(orders: _Orders, hurry: asyncio.Event) -> None:
+    begin = await orders.next()
+    if not isinstance(begin, Begin):
+        raise TypeError(f"{begin!r} is no beginning")
+    log_to_stdout(begin.name)
+    sockets = [socket.socket(fileno=number) for number in begin.sockets]
+    try:
+        async with open_gateway(
+            begin.config,
+            begin.control_socket,
+            Extras(),
+            has_front=not begin.is_control,
+            has_back=begin.is_control,
+        ) as gateway:
+            await orders.answer(Done())
+            if isinstance(await orders.next(), Commit):
+                async with serving(gateway, sockets, hurry):
+                    await orders.answer(Done())
+                    await _obey(gateway, orders)
+    except StartError as error:
+        await orders.answer(Failed(str(error)))
+
+
+async def _obey(gateway: Gateway, orders: _Orders) -> None:
+    """Carry out changes of the configuration, for ever."""
+    while True:
+        match await orders.next():
+            case PrepareOrder(config, control_socket):
+                try:
+                    await gateway.prepare(config, control_socket)
+                except StartError as error:
+                    await orders.answer(Failed(str(error)))
+                    continue
+            case Commit():
+                gateway.commit()
+            case Abandon():
+                await gateway.abandon()
+        await orders.answer(Done())
+
+
+def main() -> None:
+    """Run the child."""
+    # For the supervisor, which passes on what concerns us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    factory = asyncio.new_event_loop
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - there is none for Windows
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The supervisor's side of a child process: born, spoken to, and buried."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from gateway.channel import Channel, ChannelClosedError, Done, Failed
+from gateway.errors import StartError
+
+_ROOT = Path(__file__).parent.parent
+# For one answer. A start waits for a database and for migrations; a long index is built ahead
+# of it, by `tollway migrate`.
+_ANSWER_S = 60.0
+
+
+class ChildDiedError(Exception):
+    """The child ended before it had answered; the message tells which, and how."""
+
+
+class Child:
+    """One process below us. It ends with us: its end of the channel tells it."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self.name = name
+        self.born_s = asyncio.get_running_loop().time()
+        self._process = process
+        self._channel = channel
+
+    @classmethod
+    async def spawn(cls, name: str, sockets: Sequence[socket.socket]) -> Self:
+        """Start a process that has the sockets, under the numbers that they have here."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-m", "gateway.child", name),
+                    stdin=theirs.fileno(),
+                    pass_fds=[sock.fileno() for sock in sockets],
+                    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                    # A terminal's signals are for us to pass on.
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return cls(name, process, await Channel.over(ours))
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def age_s(self) -> float:
+        """How long it has lived, in seconds."""
+        return asyncio.get_running_loop().time() - self.born_s
+
+    async def ask(self, order: object) -> None:
+        """Let the child do something, and wait until it is done.
+
+        Raises:
+            StartError: it cannot; nothing was changed.
+            ChildDiedError: it is dead, or gave no answer in time and was killed.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await self._channel.send(order)
+                answer = await self._channel.receive()
+        except ChannelClosedError:
+            raise ChildDiedError(await self.wait_died()) from None
+        except TimeoutError:
+            self.kill()
+            raise ChildDiedError(f"{self.name} gave no answer and was killed") from None
+        if isinstance(answer, Failed):
+            raise StartError(answer.why)
+        if not isinstance(answer, Done):
+            raise TypeError(f"{answer!r} is no answer")
+
+    async def wait_died(self) -> str:
+        """Wait until it is gone, and tell how it ended."""
+        code = await self._process.wait()
+        self._channel.close()
+        if code < 0:
+            return f"{self.name} was killed by {signal.Signals(-code).name}"
+        return f"{self.name} ended with status {code}"
+
+    def stop(self) -> None:
+        """Ask it to drain; asked again, it cuts what still runs."""
+        if self._process.returncode is None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process.returncode is None:
+            self._process.kill()

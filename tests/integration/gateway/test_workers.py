@@ -1,0 +1,196 @@
+"""`tollway serve --workers 2`: whoever dies is replaced, and only what he held is lost."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.support.leaks import until
+from tests.support.product import command_of, is_alive, processes_below
+from tests.support.servers import Servers
+from tests.support.serving import (
+    LIMIT_S,
+    Backend,
+    Served,
+    environment_of,
+    run_backend,
+    serve,
+    under_load,
+    write_config,
+)
+
+HEADERS = {"Host": "notes.localhost"}
+VISITORS = 8
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[Backend]:
+    async with run_backend("app") as running:
+        yield running
+
+
+@pytest.fixture
+async def served(
+    backend: Backend, tmp_path: Path, database_url: str, run: Path
+) -> AsyncIterator[Served]:
+    file = write_config(tmp_path / "tollway.yaml", backend.url)
+    async with serve(file, environment_of(database_url, run), "--workers", "2") as running:
+        yield running
+
+
+def pid_of(served: Served, child: str) -> int:
+    below = {pid: command_of(pid) for pid in processes_below(served.process.pid)}
+    (found,) = [pid for pid, command in below.items() if f"gateway.child {child}" in command]
+    return found
+
+
+async def test_worker_that_is_killed_loses_what_it_held_and_nothing_else(served: Served) -> None:
+    async with under_load(served.port, kept=VISITORS // 2, fresh=VISITORS // 2) as load:
+        os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
+        await served.until_told("child_replaced")
+        await load.go_on(200)
+
+    # Each visitor had one request open at most, and half of them were the other worker's.
+    assert sum(load.failures.values()) <= VISITORS
+    assert set(load.failures) <= {"reset", "cut"}
+    assert served.told("child_died")[0]["how"] == "worker-1 was killed by SIGKILL"
+
+
+async def test_control_process_that_is_killed_is_not_noticed_by_visitors(served: Served) -> None:
+    async with under_load(served.port) as load:
+        os.kill(pid_of(served, "control"), signal.SIGKILL)
+        await served.until_told("child_replaced")
+        await load.go_on(200)
+        ready, _ = await served.ask("/readyz", "checkout")
+
+    assert load.failures == {}
+    assert ready == 200
+
+
+async def test_supervisor_that_is_killed_leaves_nobody_behind(served: Served) -> None:
+    everybody = processes_below(served.process.pid)
+
+    served.process.kill()
+    await until(lambda: not any(map(is_alive, everybody)), limit_s=LIMIT_S)
+
+    assert len(everybody) == 3
+
+
+async def test_all_workers_change_over_at_a_reload(served: Served) -> None:
+    url = f"http://127.0.0.1:{served.port}/public"
+    async with (
+        run_backend("second") as second,
+        aiohttp.ClientSession(headers=HEADERS) as session,
+        session.ws_connect(f"{url}/ws") as ws,
+        under_load(served.port) as load,
+    ):
+        write_config(served.file, second.url)
+        code, _ = await served.command("reload")
+        await load.until(lambda seen: seen["200 second"] >= 50)
+        before = load.seen["200 app"]
+        await load.go_on(200)
+        await ws.send_str("still here")
+        echoed = (await ws.receive()).data
+
+    assert code == 0
+    assert load.failures == {}
+    assert before == load.seen["200 app"]
+    assert echoed == "still here"
+
+
+async def test_configuration_that_one_process_refuses_changes_none(served: Served) -> None:
+    # Only the control process knows what was published.
+    text = served.file.read_text().replace("amount_minor: 500", "amount_minor: 900")
+    served.file.write_text(text.replace("path: /public/", "path: /open/"))
+
+    code, told = await served.command("reload")
+    answers = [await served.ask("/public/name") for _ in range(6)]
+
+    assert code == 1
+    assert "was published with other contents" in told
+    assert answers == [(200, "app")] * 6
+
+
+async def test_replacement_serves_what_the_others_serve(served: Served) -> None:
+    # Half edited, and nobody has asked for a reload.
+    served.file.write_text("apps: [")
+
+    os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
+    await served.until_told("child_replaced")
+    answers = [await served.ask("/public/name") for _ in range(6)]
+
+    assert answers == [(200, "app")] * 6
+
+
+async def test_worker_that_cannot_come_back_leaves_its_visitors_to_the_others(
+    served: Served, database_url: str, servers: Servers
+) -> None:
+    name = urlsplit(database_url).path.lstrip("/")
+    admin = await asyncpg.connect(servers.postgres)
+    await admin.execute(f'alter database "{name}" with allow_connections false')
+
+    os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
+    await served.until_told("child_died", times=2)
+    answers = [await served.ask("/public/name") for _ in range(20)]
+    await admin.execute(f'alter database "{name}" with allow_connections true')
+    await admin.close()
+    await served.until_told("child_replaced")
+
+    assert answers == [(200, "app")] * 20
+
+
+async def test_stop_lets_what_runs_end_and_tells_websockets(
+    served: Served, backend: Backend
+) -> None:
+    everybody = processes_below(served.process.pid)
+    url = f"http://127.0.0.1:{served.port}/public"
+    async with (
+        aiohttp.ClientSession(headers=HEADERS) as session,
+        session.ws_connect(f"{url}/ws") as ws,
+    ):
+        held = [asyncio.create_task(served.ask("/public/hold")) for _ in range(6)]
+        for _ in held:
+            await backend.waiting.acquire()
+        ending = asyncio.create_task(served.end())
+        said = await ws.receive()
+        backend.held.set()
+        answers = await asyncio.gather(*held)
+    code = await ending
+
+    assert (said.type, said.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+    assert answers == [(200, "app")] * 6
+    assert code == 0
+    assert not [pid for pid in everybody if is_alive(pid)]
+
+
+async def test_second_signal_cuts(served: Served, backend: Backend) -> None:
+    held = asyncio.create_task(served.ask("/public/hold"))
+    await backend.waiting.acquire()
+
+    served.process.send_signal(signal.SIGTERM)
+    await served.until_told("stopping")
+    code = await served.end()
+
+    with pytest.raises(aiohttp.ClientError):
+        await held
+    assert code == 0
+
+
+async def test_reason_of_a_worker_that_cannot_start_is_one_line(
+    backend: Backend, tmp_path: Path, run: Path
+) -> None:
+    file = write_config(tmp_path / "tollway.yaml", backend.url)
+    environment = environment_of(f"postgresql:///x?host={tmp_path}/nowhere", run)
+
+    with pytest.raises(AssertionError) as failed:
+        async with serve(file, environment, "--workers", "2"):
+            pass
+
+    (line,) = str(failed.value).split("{'event': ")[1:]
+    assert line.startswith("'tollway: cannot use database.url: ")
