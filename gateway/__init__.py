@@ -3,8 +3,10 @@
 cli             the commands; __main__ runs them
 up              `tollway up`: everything on one machine
 serve           `tollway serve`, `worker`, `migrate`
-admin           how `tollway reload` speaks to a running `serve`, in its run_folder
+admin           how `tollway reload` and `upgrade` speak to a running `serve`, in its run_folder
 reload          a new configuration: checked, prepared, swapped, or refused
+upgrade         the heir of a running process, and what it is left
+notify          tells systemd
 supervisor      `serve --workers N`: keeps a control process and N workers alive
 children        a child process, as the supervisor sees it
 channel         what the two say to each other

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from gateway.config.faults import ConfigFaults
-from gateway.errors import StartError
+from gateway.errors import RefusedError, StartError
 from gateway.run_folder import RunFolder
 
 _log = structlog.get_logger("gateway.admin")
@@ -25,11 +25,7 @@ _QUESTION_S: Final = 5.0
 _ANSWER_S: Final = 120.0
 
 Command = Callable[[Mapping[str, object]], Awaitable[str]]
-"""Does what was asked and tells what holds now; raises StartError or ConfigFaults."""
-
-
-class RefusedError(Exception):
-    """The running process did not do it; the message is for the operator, and complete."""
+"""Does what was asked and tells what holds now; raises StartError, ConfigFaults or RefusedError."""
 
 
 @asynccontextmanager
@@ -99,6 +95,8 @@ async def _obey(
         return {"ok": False, "text": faults.render()}
     except StartError as error:
         return {"ok": False, "text": f"tollway: {error}"}
+    except RefusedError as error:
+        return {"ok": False, "text": str(error)}
     except Exception:  # noqa: BLE001 - the top of a command: whoever serves must live on
         _log.exception("command_failed", command=asked.get("do"))
         return {"ok": False, "text": "tollway: it failed in a way nobody foresaw; see the log"}

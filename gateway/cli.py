@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.errors import StartError
+from gateway.errors import RefusedError, StartError
 
 ROOT = Path(__file__).parent.parent
 _SHIPPED_CONFIG = ROOT / "config.yaml"
@@ -78,6 +78,17 @@ def serve(
 def reload(config: ConfigOption) -> None:
     """Let the running `serve` read its configuration again; on any fault nothing is changed."""
     _ask(config, "reload")
+
+
+@app.command()
+def upgrade(
+    config: ConfigOption,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes that serve; as before if unsaid.")
+    ] = None,
+) -> None:
+    """Put this program in the place of the running `serve`, without losing a request."""
+    _ask(config, "upgrade", python=sys.executable, root=str(ROOT), workers=workers)
 
 
 @app.command()
@@ -161,7 +172,7 @@ def _run_tool(command: list[str]) -> None:
 
 def _ask(config: Path, command: str, **details: object) -> None:
     """Ask the running `serve` to do something, and print what it tells."""
-    from gateway.admin import RefusedError, ask  # noqa: PLC0415 - as in `up`
+    from gateway.admin import ask  # noqa: PLC0415 - as in `up`
 
     try:
         typer.echo(asyncio.run(ask(config, command, **details)))

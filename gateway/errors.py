@@ -1,5 +1,9 @@
-"""What stops a start: each error is one line that says what is wrong and what to do."""
+"""What stops a start or a command: each error says what is wrong and what to do."""
 
 
 class StartError(Exception):
     """The gateway cannot start; the message is for the operator, and complete."""
+
+
+class RefusedError(Exception):
+    """A running gateway did not do what it was asked; the message is printed as it is."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,6 +35,11 @@ FIXED: Final = (
 class Target(Protocol):
     """Whatever serves by a configuration: one process, or a supervisor's many."""
 
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """The sockets that visitors come to."""
+        ...
+
     async def prepare(self, config: Config) -> None:
         """Make ready to serve by it; nothing is changed yet.
 
@@ -53,7 +60,10 @@ class Target(Protocol):
 class SingleProcess:
     """A gateway that runs in this process alone; see `Target`."""
 
-    def __init__(self, gateway: Gateway, folder: RunFolder) -> None:
+    def __init__(
+        self, gateway: Gateway, sockets: Sequence[socket.socket], folder: RunFolder
+    ) -> None:
+        self.sockets = sockets
         self._gateway = gateway
         self._folder = folder
 
@@ -71,13 +81,16 @@ class SingleProcess:
 
 
 class Reloader:
-    """Lets one configuration in at a time. `config` is what is served by now."""
+    """Lets one configuration in at a time. `config` is what is served by now.
+
+    Whoever holds `turn` keeps others from changing anything meanwhile.
+    """
 
     def __init__(self, file: Path, config: Config, target: Target) -> None:
         self.config = config
         self._file = file
         self._target = target
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
 
     async def reload(self) -> str:
         """Read the file again and serve by it; on any error nothing is changed.
@@ -86,7 +99,7 @@ class Reloader:
             ConfigFaults: the file has faults; all of them at once.
             StartError: what it asks for cannot be had while we run.
         """
-        async with self._turn:
+        async with self.turn:
             try:
                 # Apart from the loop: visitors must not wait for a parser.
                 config = await asyncio.to_thread(load_config, self._file, os.environ)

@@ -109,7 +109,8 @@ def _place() -> Path:
 
 
 def _name_of(file: Path) -> str:
-    return hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:_NAME_CHARS]
+    # By its name, whatever that links to: releases and mounted secrets are links that move.
+    return hashlib.sha256(os.fsencode(os.path.abspath(file))).hexdigest()[:_NAME_CHARS]  # noqa: PTH100 - `absolute` keeps `..`
 
 
 def _check(folder: Path) -> None:

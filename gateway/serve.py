@@ -17,12 +17,14 @@ from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import UnsafeInstallationError, check_installation
 from gateway.lifecycle import open_gateway, serving, tell_serving
+from gateway.notify import notify_ready
 from gateway.observability import log_to_stdout
 from gateway.reload import Reloader, SingleProcess, Target
 from gateway.run_folder import RunFolder
 from gateway.sockets import LOCALHOST, bind_slots, listen_all
 from gateway.stores import bring_up_to_date, open_database, open_stores
 from gateway.supervisor import supervising
+from gateway.upgrade import Heritage, Upgrader
 from gateway.wiring.extras import Extras
 
 
@@ -36,25 +38,48 @@ class ServeOptions:
 
 
 async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
-    """Serve until cancelled, then drain until `hurry` is set.
+    """Serve until cancelled or replaced by an heir, then drain until `hurry` is set.
 
     Raises:
         StartError: a store or the port cannot be used.
         ConfigFaults: the configuration is wrong.
     """
+    heritage = Heritage.claim()
+    try:
+        await _serve(options, heritage, hurry)
+    except ConfigFaults as faults:
+        heritage.tell_failed(faults.render())
+        raise
+    except StartError as error:
+        heritage.tell_failed(f"tollway: {error}")
+        raise
+
+
+async def _serve(options: ServeOptions, heritage: Heritage, hurry: asyncio.Event) -> None:
     config = _start(options.config)
     slots = bind_slots(
         listen_addresses(config),
         config.listen.port,
         options.workers,
-        is_shared=options.reuse_port,
+        # An heir's new address may cover its predecessor's.
+        is_shared=options.reuse_port or bool(heritage.sockets),
+        inherited=heritage.sockets,
     )
     with RunFolder(options.config) as folder:
         async with _target(config, slots, folder, hurry) as target:
             reloader = Reloader(options.config, config, target)
-            async with _answering(reloader, folder):
+            upgrader = Upgrader(
+                options.config,
+                options.workers,
+                lambda: target.sockets,
+                reloader.turn,
+                reuse_port=options.reuse_port,
+            )
+            async with _answering(reloader, upgrader, folder):
+                heritage.tell_ready()
                 tell_serving(config, slots[0], options.workers)
-                await asyncio.get_running_loop().create_future()
+                notify_ready()
+                await upgrader.done.wait()
 
 
 @asynccontextmanager
@@ -71,11 +96,13 @@ async def _target(
         open_gateway(config, folder.next_control(), Extras()) as gateway,
         serving(gateway, slots[0], hurry),
     ):
-        yield SingleProcess(gateway, folder)
+        yield SingleProcess(gateway, slots[0], folder)
 
 
 @asynccontextmanager
-async def _answering(reloader: Reloader, folder: RunFolder) -> AsyncIterator[None]:
+async def _answering(
+    reloader: Reloader, upgrader: Upgrader, folder: RunFolder
+) -> AsyncIterator[None]:
     """Obey commands and SIGHUP within."""
     loop = asyncio.get_running_loop()
     under_way: set[asyncio.Task[None]] = set()
@@ -95,7 +122,7 @@ async def _answering(reloader: Reloader, folder: RunFolder) -> AsyncIterator[Non
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
-        async with answering(folder, {"reload": on_reload}):
+        async with answering(folder, {"reload": on_reload, "upgrade": upgrader.upgrade}):
             yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)

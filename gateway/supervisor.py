@@ -100,6 +100,11 @@ class Supervisor:
             for number, sockets in enumerate(slots, 1)
         ]
 
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """The sockets of all slots."""
+        return [sock for keeper in self._workers for sock in keeper.sockets]
+
     async def start(self) -> None:
         """Start every child; visitors are let in when all are ready.
 

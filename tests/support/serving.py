@@ -1,6 +1,7 @@
 """`tollway serve` as its operators run it: processes of its own, a log, commands, and load."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -104,8 +105,15 @@ class Served:
         """Ask it to end, and return the exit code."""
         if self.process.returncode is None:
             self.process.send_signal(number)
+        return await self.gone()
+
+    async def gone(self) -> int:
+        """Wait until it has ended, and return the exit code."""
         async with asyncio.timeout(LIMIT_S):
-            return await self.process.wait()
+            # Not `wait`, which waits for the end of the log too, and that is the heirs' as well.
+            while self.process.returncode is None:  # noqa: ASYNC110 - asyncio sets no Event
+                await asyncio.sleep(0.02)
+        return self.process.returncode
 
     async def command(self, name: str, *arguments: str) -> tuple[int, str]:
         """Run a command about the file and return its exit code and what it said."""
@@ -175,6 +183,9 @@ async def serve(file: Path, environment: dict[str, str], *arguments: str) -> Asy
         if process.returncode is None:
             process.kill()
             await process.wait()
+        for line in served.told("upgraded"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(line["heir"], signal.SIGTERM)
         try:
             async with asyncio.timeout(LIMIT_S):
                 await reading

@@ -25,13 +25,18 @@ def dead_pid() -> int:
     return int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
 
 
-def test_same_file_by_another_name_has_the_same_folder(place: Path, tmp_path: Path) -> None:
-    file = tmp_path / "tollway.yaml"
-    file.touch()
-    (tmp_path / "link.yaml").symlink_to(file)
+def test_folder_goes_by_the_files_name_and_not_by_what_it_links_to(
+    place: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "tollway.yaml"
+    link.symlink_to("first.yaml")
+    before = RunFolder(link).path
+    link.unlink()
+    link.symlink_to("second.yaml")
 
-    assert RunFolder(tmp_path / "link.yaml").path == RunFolder(file).path
-    assert RunFolder(tmp_path / "other.yaml").path != RunFolder(file).path
+    assert RunFolder(link).path == before
+    assert RunFolder(tmp_path / "x" / ".." / "tollway.yaml").path == before
+    assert RunFolder(tmp_path / "other.yaml").path != before
 
 
 def test_nobody_else_may_look_into_it(place: Path, tmp_path: Path) -> None:
