@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from gateway.children import START_LIMIT_S
 from gateway.config.faults import ConfigFaults
 from gateway.errors import RefusedError, StartError
 from gateway.run_folder import RunFolder
@@ -21,8 +22,8 @@ from gateway.run_folder import RunFolder
 _log = structlog.get_logger("gateway.admin")
 
 _QUESTION_S: Final = 5.0
-# An upgrade waits for a whole start; nothing that is asked takes longer.
-_ANSWER_S: Final = 120.0
+# Beyond a whole start, which an upgrade waits for; nothing that is asked takes longer.
+_MARGIN_S: Final = 60.0
 
 Command = Callable[[Mapping[str, object]], Awaitable[str]]
 """Does what was asked and tells what holds now; raises StartError, ConfigFaults or RefusedError."""
@@ -69,7 +70,7 @@ async def ask(file: Path, command: str, **details: object) -> str:
         ) from error
     try:
         writer.write(json.dumps({"do": command, **details}).encode() + b"\n")
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(START_LIMIT_S + _MARGIN_S):
             line = await reader.readline()
     except (TimeoutError, ConnectionError):
         line = b""

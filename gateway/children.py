@@ -13,8 +13,10 @@ from gateway.channel import Channel, ChannelClosedError, Done, Failed
 from gateway.errors import StartError
 
 _ROOT = Path(__file__).parent.parent
-# For one answer. A start waits for a database and for migrations; a long index is built ahead
-# of it, by `tollway migrate`.
+START_LIMIT_S = 600.0
+"""For a whole start, in seconds: the database's migrations are applied in it."""
+
+# For one answer: plans are published meanwhile, and nothing else that takes time.
 _ANSWER_S = 60.0
 
 
@@ -60,15 +62,15 @@ class Child:
         """How long it has lived, in seconds."""
         return asyncio.get_running_loop().time() - self.born_s
 
-    async def ask(self, order: object) -> None:
-        """Let the child do something, and wait until it is done.
+    async def ask(self, order: object, limit_s: float = _ANSWER_S) -> None:
+        """Let the child do something, and wait until it is done, for so many seconds.
 
         Raises:
             StartError: it cannot; nothing was changed.
             ChildDiedError: it is dead, or gave no answer in time and was killed.
         """
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(limit_s):
                 await self._channel.send(order)
                 answer = await self._channel.receive()
         except ChannelClosedError:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 _FILE_LIMIT_BYTES = 20 * 1024 * 1024
 _FILES_KEPT = 3
+# Of ASCII, what a pipe takes in one piece (PIPE_BUF): lines of several processes that write
+# to the same log would otherwise run into one another.
+_AT_ONCE_CHARS = 4096
 
 
 def log_to_stdout(process: str | None = None) -> None:
@@ -88,8 +92,22 @@ def _configure(handler: logging.Handler, process: str | None = None) -> None:
 
 def log_lines(text: str) -> None:
     """Write lines of the access log, which are JSON already, to where the log goes."""
-    for handler in logging.getLogger().handlers:
-        handler.handle(_Lines(text))
+    for piece in whole_lines(text, _AT_ONCE_CHARS):
+        for handler in logging.getLogger().handlers:
+            handler.handle(_Lines(piece))
+
+
+def whole_lines(text: str, limit: int) -> Iterator[str]:
+    """Cut between lines, into pieces of at most `limit` characters where lines are not longer."""
+    begin = 0
+    while len(text) - begin > limit:
+        end = text.rfind("\n", begin, begin + limit) + 1 or text.find("\n", begin) + 1
+        if not end:
+            break
+        yield text[begin:end]
+        begin = end
+    if begin < len(text):
+        yield text[begin:]
 
 
 class _Lines(logging.LogRecord):

@@ -45,6 +45,9 @@ async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
         ConfigFaults: the configuration is wrong.
     """
     heritage = Heritage.claim()
+    # Before there is a configuration to reload, and when there is none any more, it must not
+    # end us.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         await _serve(options, heritage, hurry)
     except ConfigFaults as faults:
@@ -126,6 +129,7 @@ async def _answering(
             yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 async def work(file: Path) -> None:

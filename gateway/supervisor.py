@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from gateway.channel import Abandon, Begin, Commit, Prepare
-from gateway.children import Child, ChildDiedError
+from gateway.children import START_LIMIT_S, Child, ChildDiedError
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.run_folder import RunFolder
@@ -56,7 +56,8 @@ class Keeper:
                 tuple(sock.fileno() for sock in self.sockets),
                 order.config,
                 order.control_socket,
-            )
+            ),
+            START_LIMIT_S,
         )
 
     async def ask(self, order: Prepare | Commit | Abandon) -> None:

@@ -18,13 +18,12 @@ from typing import Final, Self
 
 import structlog
 
+from gateway.children import START_LIMIT_S
 from gateway.errors import RefusedError, StartError
 
 _log = structlog.get_logger("gateway.upgrade")
 
 _VARIABLE: Final = "TOLLWAY_HERITAGE"
-# A start waits for a database and for migrations.
-_START_S: Final = 90.0
 _SILENT: Final = "tollway: the new process ended without a word; the log may tell more"
 _ROOT = Path(__file__).parent.parent
 
@@ -146,11 +145,11 @@ async def _until_ready(ours: socket.socket) -> None:
     """
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     try:
-        async with asyncio.timeout(_START_S):
+        async with asyncio.timeout(START_LIMIT_S):
             line = await reader.readline()
     except TimeoutError:
         raise RefusedError(
-            f"tollway: the new process did not serve within {_START_S:g} s"
+            f"tollway: the new process did not serve within {START_LIMIT_S:g} s"
         ) from None
     finally:
         writer.close()

@@ -1,6 +1,7 @@
 """A process that takes another's place under load: nobody is refused, reset or cut off."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,6 +77,7 @@ async def test_process_that_is_replaced_ends_what_it_has_begun(
         write_config(file, second.url)
         code, told = await served.command("upgrade")
         said = await ws.receive()
+        served.process.send_signal(signal.SIGHUP)  # Too late to reload, and no reason to end.
         fresh = await served.ask("/public/name")
         backend.ticks.put_nowait("still here")
         streamed = await stream.content.readline()

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from aiohttp.http_exceptions import BadStatusLine
 
-from gateway.observability import log_lines, log_to_file
+from gateway.observability import log_lines, log_to_file, whole_lines
 
 
 @pytest.fixture
@@ -88,3 +88,18 @@ def test_stripes_own_requests_are_not_logged(log: Path) -> None:
     logging.getLogger("stripe").info("request with a customer's data")
 
     assert lines_of(log) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", []),
+        ("a\nb\n", ["a\nb\n"]),
+        ("aa\nbb\ncc\n", ["aa\n", "bb\n", "cc\n"]),
+        ("a\nb\nc\n", ["a\nb\n", "c\n"]),
+        ("longer than that\nb\n", ["longer than that\n", "b\n"]),
+        ("without an end", ["without an end"]),
+    ],
+)
+def test_lines_are_written_in_pieces_and_never_cut(text: str, pieces: list[str]) -> None:
+    assert list(whole_lines(text, 5)) == pieces
