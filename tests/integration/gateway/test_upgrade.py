@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.product import ROOT
 from tests.support.serving import (
     Backend,
     Served,
@@ -90,6 +91,21 @@ async def test_process_that_is_replaced_ends_what_it_has_begun(
     assert (said.type, said.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     assert fresh == (200, "second")
     assert (answered, streamed, ended) == ((200, "app"), b"data: still here\n", 0)
+
+
+async def test_heir_is_the_program_that_the_command_belongs_to(
+    served: Served, environment: dict[str, str], tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    release.symlink_to(ROOT)
+    served.environment = environment | {"PYTHONPATH": str(release)}
+
+    code, told = await served.command("upgrade")
+
+    heir = served.told("upgraded")[0]["heir"]
+    inherited = (Path("/proc") / str(heir) / "environ").read_bytes().split(b"\0")
+    assert code == 0, told
+    assert f"PYTHONPATH={release}".encode() in inherited
 
 
 async def test_heir_that_cannot_serve_tells_why_and_changes_nothing(
