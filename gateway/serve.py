@@ -60,14 +60,19 @@ async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
 
 async def _serve(options: ServeOptions, heritage: Heritage, hurry: asyncio.Event) -> None:
     config = _start(options.config)
+    # An heir's new address may cover its predecessor's.
+    is_shared = options.reuse_port or bool(heritage.sockets)
     slots = bind_slots(
         listen_addresses(config),
         config.listen.port,
         options.workers,
-        # An heir's new address may cover its predecessor's.
-        is_shared=options.reuse_port or bool(heritage.sockets),
+        is_shared=is_shared,
         inherited=heritage.sockets,
     )
+    if not is_shared:
+        # Visitors may queue up while we start. Where others serve already, they must not
+        # wait for us, who may fail: the sockets listen when there is somebody to accept.
+        listen_all([sock for slot in slots for sock in slot])
     with RunFolder(options.config) as folder:
         async with _target(config, slots, folder, hurry) as target:
             reloader = Reloader(options.config, config, target)
@@ -90,7 +95,6 @@ async def _target(
     config: Config, slots: list[list[socket.socket]], folder: RunFolder, hurry: asyncio.Event
 ) -> AsyncIterator[Target]:
     """Serve within: in this process alone if there is one slot, otherwise by children."""
-    listen_all([sock for slot in slots for sock in slot])
     if len(slots) > 1:
         async with supervising(config, slots, folder, hurry) as supervisor:
             yield supervisor
