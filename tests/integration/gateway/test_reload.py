@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.certificates import Authority, Pair
 from tests.support.serving import (
     Backend,
     Served,
@@ -127,6 +128,26 @@ async def test_what_cannot_change_while_we_run_is_named(served: Served) -> None:
     assert told.startswith("tollway: listen, entitlements.memory_ttl_s cannot change while")
     assert "tollway upgrade" in told
     assert answer == (200, "first")
+
+
+def secure(file: Path, pair: Pair) -> None:
+    tls = f"tls: {{certificate: {pair.certificate}, key: {pair.key}}}"
+    text = file.read_text().replace("port: 0}", f"port: 0, {tls}}}")
+    file.write_text(text.replace("scheme: http,", "scheme: https,"))
+
+
+async def test_certificate_that_cannot_be_used_refuses_the_whole(
+    file: Path, database_url: str, run: Path, tmp_path: Path
+) -> None:
+    pair = Authority(tmp_path).issue("notes.localhost")
+    secure(file, pair)
+    async with serve(file, environment_of(database_url, run)) as served:
+        pair.certificate.write_text("half a fi")
+
+        code, told = await served.command("reload")
+
+    assert code == 1
+    assert f"{pair.certificate}: there is no certificate in it" in told
 
 
 async def test_plan_that_was_published_otherwise_is_refused(

@@ -347,6 +347,22 @@ async def test_a_stop_ends_handshakes_that_never_end(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_who_waits_at_a_stop_is_let_in_and_answered(secured: Secured) -> None:
+    # Without a turn of the loop in between, so that nobody can have been accepted.
+    waiting = socket.create_connection(("127.0.0.1", secured.gate.port))
+    stop = asyncio.create_task(secured.gate.server.stop())
+    reader, writer = await asyncio.open_connection(
+        sock=waiting, ssl=secured.authority.client_context(), server_hostname=HOST
+    )
+    peer = Peer(reader, writer)
+    await peer.send(_GET)
+    answer = await Answers(peer).next()
+    await peer.close()
+    await stop
+
+    assert (answer.status, answer.is_last) == (200, True)
+
+
 async def test_an_answer_without_a_length_ends_with_the_connection(secured: Secured) -> None:
     async with secured.visit() as (peer, answers):
         await peer.send(b"GET /public/ HTTP/1.0\r\nHost: notes.localhost\r\n\r\n")
