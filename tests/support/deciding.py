@@ -26,7 +26,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 class Decided:
     """The requests that are whole, as decided on (`readings`) and as written (`sent`).
 
-    `refused` tells why the next one is none, `closes` that the visitor wanted no next one, and
+    `refused` tells why the next one is none, `closes` that there can be no next one, and
     `has_more` that the next one is not whole yet. `unmet` are the places of those that expect
     what nobody does.
     """
@@ -62,8 +62,8 @@ def decide(pieces: Iterable[bytes]) -> Decided:
                         break
                 if under_way.take(reader):
                     under_way.end(reader, decided)
-                    closes, under_way = not under_way.head.section.keep_alive, None
-                    if closes:
+                    head, under_way = under_way.head, None
+                    if not head.section.keep_alive or _is_declined(head, decided):
                         decided.closes = True
                         return decided
             except (HeadError, ChunkError, _RefusedError) as error:
@@ -71,6 +71,13 @@ def decide(pieces: Iterable[bytes]) -> Decided:
                 return decided
     decided.has_more = under_way is not None or bool(reader.buffer)
     return decided
+
+
+def _is_declined(head: RequestHead, decided: Decided) -> bool:
+    """Tell whether this was a WebSocket's handshake for the app of the tests, which has none."""
+    at = len(decided.readings) - 1
+    is_asked = decided.readings[at].is_for_the_public_part and at not in decided.unmet
+    return head.wants_websocket and is_asked
 
 
 class _RefusedError(Exception):
