@@ -185,9 +185,8 @@ class Exchange:
             return
         errand.note_answer()
         self.status = head.status
-        if not self.body_done or self._visitor.is_last or self.head.wants_websocket:
-            # What is left of an upload could be taken for the next request. So could frames
-            # of a visitor who takes a WebSocket for open that the app has declined.
+        if not self.body_done or self._visitor.is_last:
+            # What is left of an upload could be taken for the next request.
             self._relay.closes = True
         self._relay.head(head, errand.outgoing)
         if self._visitor.is_writing_paused:

