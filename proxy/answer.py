@@ -1,6 +1,7 @@
 """An answer of our own, before it is bytes."""
 
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 
 
@@ -20,6 +21,8 @@ def render(answer: Answer, *, is_head: bool, connection: bytes) -> bytes:
     An answer to HEAD tells the length of the body that it leaves out.
     """
     lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n".encode()]
+    # Whoever answers himself and has a clock tells the time (RFC 9110 section 6.6.1).
+    lines.append(b"Date: %b\r\n" % formatdate(usegmt=True).encode())
     lines += [
         f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
         for name, value in answer.fields.items()

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -451,3 +452,10 @@ async def test_raw_backslash_in_a_query_is_no_way_out_and_no_error(gate: Running
         line.split(b" ", 1)[1] for line in answer.split(b"\r\n") if line.startswith(b"Location:")
     ]
     assert target_of(gate, location.decode()).target == "/?q=%5Cevil"
+
+
+async def test_own_answer_tells_the_time(gate: Running) -> None:
+    _, fields, _ = await gate.ask("/")
+
+    told = parsedate_to_datetime(fields["Date"])
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
