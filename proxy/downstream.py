@@ -220,9 +220,8 @@ class Downstream(asyncio.Protocol):
         if self._half_closed and not self._awaits_answer():
             self._leave()
             return
-        self._hold_reading(
-            is_held=self._exchange is not None and len(self._reader.buffer) > _READ_AHEAD_BYTES
-        )
+        is_busy = self._exchange is not None or self.is_writing_paused
+        self._hold_reading(is_held=is_busy and len(self._reader.buffer) > _READ_AHEAD_BYTES)
 
     def _awaits_answer(self) -> bool:
         """Tell whether what was read before the visitor's end still comes to something."""

@@ -179,6 +179,38 @@ async def test_visitor_who_reads_no_answers_is_not_answered_without_end(tmp_path
     assert held < _BOUND
 
 
+async def test_visitor_who_reads_no_refusals_is_not_read_without_end(tmp_path: Path) -> None:
+    refused = request().replace(b"/public/", b"/paid?" + b"a" * 1000) * 100
+    sent: list[int] = []
+
+    async with set_scene(tmp_path, linger) as scene, scene.visit() as (visitor, _):
+        sending = asyncio.create_task(flood(visitor, refused, 64 * _BOUND // len(refused), sent))
+        await until(lambda: sent)
+        await at_rest(lambda: len(sent))
+        held = held_by(scene.gate)
+        await stop(sending)
+        visitor.reset()
+
+    # There is no exchange while the answers that are ready wait to be read: 64 MB would come.
+    assert held < _BOUND
+
+
+async def test_visitor_who_reads_late_is_answered_everything(tmp_path: Path) -> None:
+    refused = request().replace(b"/public/", b"/paid?" + b"a" * 1000) * 100
+    sent: list[int] = []
+
+    async with set_scene(tmp_path, linger) as scene, scene.visit() as (visitor, answers):
+        visitor.writer.transport.pause_reading()  # type: ignore[attr-defined] # of every socket
+        sending = asyncio.create_task(flood(visitor, refused, 100, sent))
+        await until(lambda: sent)
+        await at_rest(lambda: len(sent))
+        visitor.writer.transport.resume_reading()  # type: ignore[attr-defined] # of every socket
+        told = {(await answers.next()).status for _ in range(10_000)}
+        await sending
+
+    assert told == {401}
+
+
 async def test_what_is_read_ahead_of_a_slow_answer_is_bounded(tmp_path: Path) -> None:
     piece = request("GET", "a" * 4000) * 10
     sent: list[int] = []
