@@ -41,6 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._first_byte_s = 0.0
         self._idle_s = 0.0
         self._upload_done = True
+        self._is_last = False
         self._answer_began = False
         self._reading_paused = False
         self.is_reused = False
@@ -67,14 +68,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._answer_began = False
         self._interim = 0
         self.write(head)
+        self._time_answer()
 
     def write(self, data: bytes) -> None:
-        """Send bytes of the request; the app's time to answer begins anew."""
-        if self._transport is None:
-            return
-        if self._head is None:
-            self._deadline = self._loop.time() + self._first_byte_s
-        self._transport.write(data)
+        """Send bytes of the request."""
+        if self._transport is not None:
+            self._transport.write(data)
 
     def park(self, idle_s: float) -> None:
         """Wait for the next request, for so many seconds."""
@@ -87,7 +86,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def end_upload(self, *, is_last: bool) -> None:
         """Say that the request is whole; after the last one the connection is not used again."""
-        self._upload_done = not is_last
+        self._upload_done = True
+        self._is_last = is_last
+        self._time_answer()
 
     def pause_reading(self, *, is_paused: bool) -> None:
         """Read no more of the answer for now, or go on; the app's time does not run meanwhile."""
@@ -99,6 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._deadline = self._loop.time() + self._idle_s
+            self._time_answer()
             self._transport.resume_reading()
 
     def hand_over(self, leg: Leg) -> None:
@@ -133,12 +135,14 @@ class UpstreamConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hold the upload: the app reads slowly."""
         self.is_writing_paused = True
+        self._time_answer()
         if self._receiver is not None:
             self._receiver.on_upload_paused(is_paused=True)
 
     def resume_writing(self) -> None:
         """Let the upload go on."""
         self.is_writing_paused = False
+        self._time_answer()
         if self._receiver is not None:
             self._receiver.on_upload_paused(is_paused=False)
 
@@ -191,6 +195,17 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(UpstreamTimeoutError("the app did not answer in time"))
         else:
             self._fail(UpstreamTimeoutError("the app fell silent within its answer"))
+
+    def _time_answer(self) -> None:
+        """Give the app its time to answer while that is its turn.
+
+        What is missing of an upload that the app would take is the visitor's turn: his
+        slowness must not be held against the app, or strangers could have it shut out.
+        """
+        if self._receiver is None or self._head is not None:
+            return
+        is_due = self._upload_done or self.is_writing_paused
+        self._deadline = self._loop.time() + self._first_byte_s if is_due else NEVER
 
     # How answers are read.
 
@@ -257,7 +272,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver = None
         self._head = None
         self._chunks = None
-        if is_reusable and self._upload_done and self.is_open:
+        if is_reusable and self._upload_done and not self._is_last and self.is_open:
             if self._reading_paused:
                 self.pause_reading(is_paused=False)
             self.is_reused = True

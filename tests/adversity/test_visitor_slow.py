@@ -225,3 +225,35 @@ async def test_answers_to_the_slow_and_the_quick_do_not_mix(tmp_path: Path) -> N
         answer = await answers.next()
 
     assert (answer.status, set(quick)) == (200, {200})
+
+
+async def test_uploads_that_stop_are_not_held_against_the_app(tmp_path: Path) -> None:
+    upload = request("POST", "", "Content-Length: 10") + b"a"
+
+    async with set_scene(
+        tmp_path, echo, first_byte_timeout_s=0.05, body_timeout_s=0.2
+    ) as scene:
+        stopped = await asyncio.gather(*(scene.ask(upload) for _ in range(5)))
+        # As many failures in a row would shut out the app's only server.
+        other = await scene.ask(request())
+
+    assert [answer.status for answer in stopped] == [408] * 5
+    assert other.status == 200
+
+
+async def test_app_that_takes_no_upload_in_is_a_504_all_the_same(tmp_path: Path) -> None:
+    async def ignore(peer: Peer) -> None:
+        await peer.read_until(END)
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # of every socket
+
+    size = 64 * 1024 * 1024
+    async with (
+        set_scene(tmp_path, ignore, first_byte_timeout_s=0.1, body_timeout_s=10.0) as scene,
+        scene.visit(request("POST", "", f"Content-Length: {size}")) as (visitor, answers),
+    ):
+        sending = asyncio.create_task(visitor.send(b"a" * size))
+        answer = await answers.next()
+        sending.cancel()
+        await asyncio.wait([sending])
+
+    assert (answer.status, answer.is_last) == (504, True)
