@@ -28,6 +28,7 @@ class Upstream:
         self._turn = -1
         self._checker: HealthChecker | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._promised = 0  # places that have become free, for those who are about to take them
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -66,7 +67,7 @@ class Upstream:
 
     def take(self, server: Server) -> UpstreamConnection | None:
         """Return an open connection to the server, if there is one that nobody waits for."""
-        return None if self._waiting else server.take_idle()
+        return None if self._waiting or self._promised else server.take_idle()
 
     async def connect(self, first: Server, timeout_s: float) -> tuple[Server, UpstreamConnection]:
         """Return a connection, a new one if need be; a server that refuses is passed over.
@@ -121,6 +122,7 @@ class Upstream:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
+                self._promised += 1
                 waiter.set_result(None)
                 return
 
@@ -137,7 +139,7 @@ class Upstream:
             server.close_idle()
 
     async def _wait_for_room(self, timeout_s: float) -> None:
-        if self.busy < self._limit and not self._waiting:
+        if self.busy + self._promised < self._limit and not self._waiting:
             return
         if len(self._waiting) >= _QUEUE_LIMIT:
             raise UpstreamBusyError("too many requests wait for the app")
@@ -146,12 +148,14 @@ class Upstream:
         try:
             async with asyncio.timeout(timeout_s):
                 await waiter
-        except TimeoutError as error:
-            raise UpstreamBusyError("every connection to the app was busy for too long") from error
-        except asyncio.CancelledError:
+        except BaseException as error:
             if waiter.done() and not waiter.cancelled():
+                self._promised -= 1
                 self.on_room()  # Ours now, and we do not want it any more.
-            raise
+            if not isinstance(error, TimeoutError):
+                raise
+            raise UpstreamBusyError("every connection to the app was busy for too long") from error
+        self._promised -= 1
 
     def _well(self, now: float) -> list[Server]:
         """Return the servers that may be asked, the one whose turn it is first."""

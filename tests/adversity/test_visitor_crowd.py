@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.answers import Requests
+from tests.support.leaks import until
 from tests.support.raw import Peer, answering
 from tests.support.scene import END, OK, Scene, echo, linger, request, set_scene
 
@@ -62,6 +64,35 @@ async def test_crowd_that_asks_at_once_gets_everybody_his_own(tmp_path: Path) ->
 
     assert [answer.body for answer in told] == [b"%d" % i for i in range(_CROWD)]
     assert connections <= 8
+
+
+async def test_visitor_who_pipelines_does_not_jump_the_queue(tmp_path: Path) -> None:
+    told, begun = asyncio.Event(), []
+
+    async def think(peer: Peer) -> None:
+        requests = Requests(peer)
+        while (asked := await requests.next_request()).is_whole:
+            begun.append(asked.target)
+            await told.wait()
+            await peer.send(OK)
+
+    async with (
+        set_scene(tmp_path, think, upstream_connections=1) as scene,
+        scene.visit(request("GET", "a") * 3) as (_, answers),
+        scene.visit() as (other, others),
+    ):
+        await until(lambda: begun)
+        await other.send(request("GET", "b"))
+        await until(lambda: scene.gate.upstream._waiting)
+        told.set()
+        statuses = {(await answers.next()).status for _ in range(3)}
+        statuses.add((await others.next()).status)
+        connections = len(scene.app.peers)
+
+    assert statuses == {200}
+    assert [target.removeprefix("/public/") for target in begun] == ["a", "b", "a", "a"]
+    # The place that had become free was taken by who pipelined, and one more was made.
+    assert connections == 1
 
 
 async def test_crowd_that_waits_for_places_and_vanishes_takes_none(tmp_path: Path) -> None:
