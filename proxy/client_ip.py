@@ -18,8 +18,10 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
         return peer
     hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
     while hops and any(address in network for network in trusted):
-        hop = _parse(hops.pop())
-        if hop is None:
+        text = hops.pop()
+        hop = _parse(text)
+        # A zone means something on one machine alone, and may be any text (RFC 4007 section 11.2).
+        if hop is None or "%" in text:
             break
         address = hop
     return str(address)
