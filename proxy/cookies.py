@@ -16,4 +16,6 @@ def _pairs(line: str) -> Iterator[tuple[str, str]]:
     for part in line.split(";"):
         key, mark, value = part.partition("=")
         if mark:
-            yield key.strip(), value.strip()
+            # Blanks and tabs alone: `strip` by itself takes any space of Unicode, and an app could
+            # set a cookie of our name that browsers, and we, would not know for one.
+            yield key.strip(" \t"), value.strip(" \t")

@@ -176,7 +176,8 @@ class Exchange:
 
     def on_interim(self, head: ResponseHead) -> None:
         """Pass an interim answer on."""
-        self._relay.interim(head)
+        if self._errand is not None:
+            self._relay.interim(head, self._errand.outgoing.terms.own_cookies)
 
     def on_head(self, head: ResponseHead) -> None:
         """Pass the answer's head on."""

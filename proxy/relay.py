@@ -38,13 +38,13 @@ class Relay:
             render(answer, is_head=self._request.method == "HEAD", connection=self._connection())
         )
 
-    def interim(self, head: ResponseHead) -> None:
+    def interim(self, head: ResponseHead, own_cookies: frozenset[bytes]) -> None:
         """Pass an interim answer on to who understands it (RFC 9110 section 15.2)."""
         if self._request.is_http_10 or (
             head.status == 100 and self._request.section.expects is None
         ):
             return
-        lines = strip_response(head.fields, head.named, own_cookies=frozenset(), is_private=False)
+        lines = strip_response(head.fields, head.named, own_cookies=own_cookies, is_private=False)
         self._visitor.write(b"%b%b\r\n" % (_status_line(head), b"".join(lines)))
 
     def head(self, head: ResponseHead, outgoing: Outgoing) -> None:

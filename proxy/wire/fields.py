@@ -164,7 +164,9 @@ def strip_response(
                 continue
             lines.append(b"%b: %b\r\n" % (name, value))
         elif kind == SET_COOKIE:
-            if value.partition(b"=")[0].strip(b" \t") not in own_cookies:
+            # A cookie without a name is sent as its value alone, which may look like ours.
+            pair = value.lstrip(b" \t=")
+            if pair.partition(b"=")[0].strip(b" \t") not in own_cookies:
                 lines.append(b"%b: %b\r\n" % (name, value))
         elif kind == CACHE_CONTROL:
             is_silent = False

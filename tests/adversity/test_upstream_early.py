@@ -11,6 +11,7 @@ from tests.support.raw import Peer, answering, raw_visitor
 from tests.support.scene import OK, in_turn, linger, request, saying, set_scene
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+PLANTING = b"HTTP/1.1 103 Early Hints\r\nSet-Cookie: tollway=forged\r\nSet-Cookie: a=b\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -132,6 +133,16 @@ async def test_hint_is_passed_on_before_the_answer_is_there(tmp_path: Path) -> N
 
     assert (status, dict(fields)["Link"]) == (103, "</a.css>; rel=preload")
     assert answer.body == b"ok"
+
+
+async def test_hint_sets_no_cookie_of_ours(tmp_path: Path) -> None:
+    async with (
+        set_scene(tmp_path, saying(PLANTING + OK, linger)) as scene,
+        scene.visit(request()) as (_, answers),
+    ):
+        status, fields = await answers.head()
+
+    assert (status, fields) == (103, (("Set-Cookie", "a=b"),))
 
 
 @pytest.mark.parametrize("times", [1, 1000])

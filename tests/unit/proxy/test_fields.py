@@ -116,6 +116,14 @@ def test_cookies_of_the_name_are_all_read() -> None:
     assert read_cookies(CIMultiDictProxy(sent), "tollway") == ["1", "3", "4"]
 
 
+@pytest.mark.parametrize("space", ["\xa0", "\u2000", "\u3000", "\x0c", "\x1c"])
+def test_cookie_of_nearly_our_name_is_not_ours(space: str) -> None:
+    # Browsers let any sibling of a host set it, even where `__Host-` guards the name itself.
+    sent = CIMultiDict([("Cookie", f"{space}tollway=forged; tollway{space}=forged; tollway=1")])
+
+    assert read_cookies(CIMultiDictProxy(sent), "tollway") == ["1"]
+
+
 def test_answer_keeps_its_fields_but_those_of_one_hop() -> None:
     kept = strip_answer(
         ("Connection", "X-Hop"),
@@ -128,10 +136,9 @@ def test_answer_keeps_its_fields_but_those_of_one_hop() -> None:
     assert kept == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
 
 
-def test_app_cannot_plant_a_session_of_ours() -> None:
-    assert strip_answer(("Set-Cookie", "tollway=forged; Path=/"), ("Set-Cookie", "a=1")) == [
-        ("Set-Cookie", "a=1")
-    ]
+@pytest.mark.parametrize("planted", ["tollway=forged; Path=/", "=tollway=forged", "= tollway=x"])
+def test_app_cannot_plant_a_session_of_ours(planted: str) -> None:
+    assert strip_answer(("Set-Cookie", planted), ("Set-Cookie", "a=1")) == [("Set-Cookie", "a=1")]
 
 
 @pytest.mark.parametrize(
