@@ -28,6 +28,8 @@ AUTHORIZATION: Final = 10
 CACHE_CONTROL: Final = 11
 SET_COOKIE: Final = 12
 
+# Names and values of strangers that are longer are not remembered.
+_SHORT: Final = 128
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FOLD = re.compile(r"[^a-z0-9]")
 _OURS = ("x-entitlement-", "x-forwarded-", "x-tollway-")
@@ -74,7 +76,7 @@ def fold(name: str) -> str:
 class _Kinds(dict[bytes, int]):
     """Kinds by the name as it was sent; bounded, since names are strangers' words."""
 
-    _LIMIT = 4096
+    _LIMIT = 4096  # names of up to `_SHORT` bytes; longer ones are looked at each time
 
     def __init__(self, classify: Callable[[str], int]) -> None:
         super().__init__()
@@ -82,6 +84,8 @@ class _Kinds(dict[bytes, int]):
 
     def __missing__(self, name: bytes) -> int:
         kind = self._classify(name.decode()) if _TOKEN.fullmatch(name) else INVALID
+        if len(name) > _SHORT:
+            return kind
         if len(self) >= self._LIMIT:
             self.clear()
         self[name] = kind
@@ -112,10 +116,17 @@ RESPONSE: Final = _Kinds(_of_response)
 """The kind of an answer's field, by its name."""
 
 
-@lru_cache(256)
 def connection_tokens(value: bytes) -> frozenset[bytes]:
     """Return the lower-case tokens of a `Connection` field."""
+    # What visitors really send is short; long ones would fill the memory, at a stranger's will.
+    return _recall_tokens(value) if len(value) <= _SHORT else _read_tokens(value)
+
+
+def _read_tokens(value: bytes) -> frozenset[bytes]:
     return frozenset(t.strip(b" \t") for t in value.lower().split(b",") if t.strip(b" \t"))
+
+
+_recall_tokens = lru_cache(256)(_read_tokens)
 
 
 def strip_request(

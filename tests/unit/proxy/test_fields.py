@@ -227,3 +227,16 @@ def test_no_cookie_of_ours_ever_reaches_an_app(cookies: list[tuple[str, str]]) -
     assert not read_cookies(left, "tollway")
     assert not read_cookies(left, "tollway-flow")
     assert read_cookies(left, "a") == [value for name, value in cookies if name == "a"]
+
+
+def test_long_words_of_strangers_are_not_remembered() -> None:
+    names = [f"x-{number:08}-".encode() + b"a" * 8000 for number in range(100)]
+    before = len(wire.REQUEST)
+
+    kinds = {wire.REQUEST[name] for name in names}
+    tokens = [wire.connection_tokens(name + b", close") for name in names]
+
+    assert kinds == {wire.PLAIN}
+    assert all(b"close" in named for named in tokens)
+    assert len(wire.REQUEST) == before
+    assert wire.connection_tokens(names[0]) is not wire.connection_tokens(names[0])
