@@ -142,7 +142,7 @@ def cookies_of(request: web.Request, name: str) -> list[str]:
     values = []
     for line in request.headers.getall("Cookie", ()):
         for part in line.split(";"):
-            key, mark, value = part.strip().partition("=")
+            key, mark, value = part.strip(" \t").partition("=")
             if mark and key == name:
                 values.append(value)
     return values[:_MAX_TWINS]

@@ -193,10 +193,13 @@ async def test_only_four_twins_are_looked_at(pages: Pages) -> None:
     assert (answer.status, answer.location) == (303, "/sign-in")
 
 
-async def test_a_cookie_whose_name_only_ends_like_ours_is_not_ours(pages: Pages) -> None:
+@pytest.mark.parametrize("before", ["x_", "\xa0", "\u2000"])
+async def test_a_cookie_whose_name_only_ends_like_ours_is_not_ours(
+    pages: Pages, before: str
+) -> None:
     session = await pages.sign_in()
 
-    answer = await pages.get("/account", Cookie=f"x_tollway_session={session}")
+    answer = await pages.get("/account", Cookie=f"{before}tollway_session={session}")
 
     assert (answer.status, answer.location) == (303, "/sign-in")
 
