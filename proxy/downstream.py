@@ -41,6 +41,7 @@ class Downstream(asyncio.Protocol):
         self._known: Known | None = None
         self._deadline = NEVER
         self._body_deadline = NEVER
+        self._end_deadline = NEVER
         self._progress = Progress(server.settings.write_timeout_s)
         self._is_processing = False
         self._reading_paused = False
@@ -151,7 +152,7 @@ class Downstream(asyncio.Protocol):
             return False
         self._half_closed = True
         # He may have closed altogether, which cannot be told apart: his time is short.
-        self._deadline = self._loop.time() + self._server.settings.half_closed_timeout_s
+        self._end_deadline = self._loop.time() + self._server.settings.half_closed_timeout_s
         self._process()
         return True
 
@@ -190,7 +191,7 @@ class Downstream(asyncio.Protocol):
             return
         if unsent and self._lingers:
             self._deadline = now + _LINGER_S  # Our last word is still on its way.
-        if now < min(self._deadline, self._body_deadline):
+        if now < min(self._deadline, self._body_deadline, self._end_deadline):
             return
         exchange = self._exchange
         if exchange is not None and not self._half_closed:

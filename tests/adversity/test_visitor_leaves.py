@@ -186,6 +186,33 @@ async def test_visitor_who_half_closes_after_three_requests_gets_three_answers(
     assert (told, surplus) == ([b"ok"] * 3, b"")
 
 
+async def test_visitor_who_half_closed_is_not_waited_for_at_each_request_anew(
+    tmp_path: Path,
+) -> None:
+    may_answer = asyncio.Event()
+
+    async def answer_one(peer: Peer) -> None:
+        await peer.read_until(END)
+        await may_answer.wait()
+        await peer.send(OK)
+        await linger(peer)
+
+    async with (
+        set_scene(tmp_path, answer_one, half_closed_timeout_s=0.2) as scene,
+        scene.visit(request() * 2) as (visitor, answers),
+    ):
+        await until(lambda: END in scene.app.received)
+        visitor.end()
+        await until(lambda: all(seen._half_closed for seen in scene.gate.server._open))
+        may_answer.set()
+        first = await answers.next()
+        # The app thinks about the second for as long as it is let.
+        async with asyncio.timeout(3):
+            rest = await visitor.read_to_end()
+
+    assert (first.status, rest.count(b"HTTP/1.1")) == (200, 1)
+
+
 @pytest.mark.parametrize("part", [b"", b"G", b"GET /public/ HTTP/1.1\r\nHost: no"])
 @pytest.mark.parametrize("go", [leave, vanish, half_close])
 async def test_visitor_who_leaves_within_his_head_reaches_no_app(
