@@ -12,8 +12,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+import structlog
+
 from proxy.exchange import Exchange
 from proxy.problems import Problem
+
+_log = structlog.get_logger("proxy")
 
 Sink = Callable[[str], None]
 """Writes whole lines, each with its line feed, to where the log goes."""
@@ -68,8 +72,13 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         lines, self._waiting = self._waiting, []
-        if lines:
+        if not lines:
+            return
+        try:
             self._sink("".join(lines))
+        except Exception:  # noqa: BLE001 - whatever the sink is, requests go on
+            # Whoever is being answered must not wait for good because a disk is full.
+            _log.exception("access_log_failed", lines=len(lines))
 
     def _add(self, line: str) -> None:
         self._waiting.append(line)

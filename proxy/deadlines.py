@@ -7,6 +7,10 @@ import asyncio
 import math
 from typing import Final, Protocol
 
+import structlog
+
+_log = structlog.get_logger("proxy")
+
 NEVER: Final = math.inf
 
 
@@ -48,11 +52,15 @@ class Deadlines:
         self._watched.discard(watched)
 
     def _sweep(self) -> None:
+        self.start()
         now = asyncio.get_running_loop().time()
         # A copy: whoever has waited too long leaves the set.
         for watched in tuple(self._watched):
-            watched.check(now)
-        self.start()
+            try:
+                watched.check(now)
+            except Exception:  # noqa: BLE001 - the top of a callback, as told below
+                # A mistake about one connection must not take the time-outs of all others.
+                _log.exception("time_out_failed")
 
 
 class Progress:

@@ -129,6 +129,11 @@ class Exchange:
             return False
         return True
 
+    def fail(self, error: BaseException) -> None:
+        """Take note of a mistake of ours; the visitor is told that there was one."""
+        _log.error("request_failed", request_id=self.request_id, exc_info=error)
+        self._break_off(problems.INTERNAL_ERROR)
+
     # What the visitor's connection calls.
 
     @property
@@ -264,8 +269,7 @@ class Exchange:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            _log.error("request_failed", request_id=self.request_id, exc_info=error)
-            self._break_off(problems.INTERNAL_ERROR)
+            self.fail(error)
 
     def _break_off(self, problem: Problem, detail: str | None = None) -> None:
         """End with an answer of our own if there is none yet; otherwise cut what was begun."""

@@ -66,6 +66,12 @@ class Gate:
 
     def begin(self, exchange: Exchange) -> None:
         """Take a request on, whose head was read."""
+        try:
+            self._begin(exchange)
+        except Exception as error:  # noqa: BLE001 - the top of a request: it must end in an answer
+            exchange.fail(error)
+
+    def _begin(self, exchange: Exchange) -> None:
         head = exchange.head
         section = head.section
         aim = self._destinations.read(head.method, head.target, section.hosts)

@@ -230,9 +230,7 @@ async def test_answers_to_the_slow_and_the_quick_do_not_mix(tmp_path: Path) -> N
 async def test_uploads_that_stop_are_not_held_against_the_app(tmp_path: Path) -> None:
     upload = request("POST", "", "Content-Length: 10") + b"a"
 
-    async with set_scene(
-        tmp_path, echo, first_byte_timeout_s=0.05, body_timeout_s=0.2
-    ) as scene:
+    async with set_scene(tmp_path, echo, first_byte_timeout_s=0.05, body_timeout_s=0.2) as scene:
         stopped = await asyncio.gather(*(scene.ask(upload) for _ in range(5)))
         # As many failures in a row would shut out the app's only server.
         other = await scene.ask(request())
