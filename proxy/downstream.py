@@ -253,8 +253,8 @@ class Downstream(asyncio.Protocol):
         except ChunkError as error:
             exchange.on_bad_upload(str(error))
             return
-        for piece in pieces:
-            exchange.on_upload(piece)
+        if pieces:  # Together: every write costs a system call, and a chunk may be one byte.
+            exchange.on_upload(b"".join(pieces))
         if is_whole:
             self._deadline = self._body_deadline = NEVER
             exchange.on_upload_end(self._reader.trailers)

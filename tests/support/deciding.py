@@ -91,7 +91,8 @@ class _UnderWay:
         if self.head.framing == 0:
             return True
         pieces, is_whole = reader.take_body()
-        self._pieces += [piece for piece in pieces if piece]
+        if together := b"".join(pieces):
+            self._pieces.append(together)
         return is_whole
 
     def end(self, reader: RequestReader, decided: Decided) -> None:

@@ -16,6 +16,22 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+# Chunks.
+
+
+async def test_chunks_that_come_together_go_on_together(tmp_path: Path) -> None:
+    upload = request("POST", "", "Transfer-Encoding: chunked")
+    raw = upload + b"1\r\na\r\n" * 1000 + b"0\r\n\r\n"
+
+    async with set_scene(tmp_path, echo) as scene:
+        told = await scene.ask(raw)
+        received = scene.app.received
+
+    assert told.body == b"a" * 1000
+    # One by one they would cost a system call each.
+    assert received.count(b"\r\n1\r\n") < 10
+
+
 # HTTP/1.0.
 
 
