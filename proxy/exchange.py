@@ -92,8 +92,8 @@ class Exchange:
             return
         self.status = answer.status
         self.is_done = True  # What is still read of the upload is thrown away.
-        if not self._visitor.discard_body() or answer.closes or self._visitor.is_last:
-            self._relay.closes = True
+        self._relay.closes |= answer.closes or self._visitor.is_last
+        self._relay.closes |= not self._visitor.discard_body()
         self._relay.say(answer)
         self._finish()
 
@@ -105,7 +105,7 @@ class Exchange:
 
     def collect(self, limit: int, seconds: float, then: Callable[[bytes], None]) -> None:
         """Read the upload whole, in bounded space and time, before anything is asked of anybody."""
-        if self._upload is None or not self._limit(self._upload, limit):
+        if self._upload is None or not self._limit(limit):
             return
         if self.head.section.expects is not None:
             self._visitor.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -115,22 +115,23 @@ class Exchange:
         self._visitor.proceed()
 
     def forward(self, upstream: Upstream, outgoing: Outgoing, body: bytes | None = None) -> None:
-        """Send the request to an app; `body` is the upload where it was collected."""
-        if self._upload is not None and not self._limit(self._upload, outgoing.terms.body_limit):
+        """Send the request to an app unless it was called off; `body` is what was collected."""
+        if self.is_done or not self._limit(outgoing.terms.body_limit):
             return
-        errand = self._errand = Errand(self, upstream, self.head, outgoing, body)
-        errand.begin()
+        self._errand = Errand(self, upstream, self.head, outgoing, body)
+        self._errand.begin()
 
-    def _limit(self, upload: Upload, limit_bytes: int | None) -> bool:
+    def _limit(self, limit_bytes: int | None) -> bool:
         try:
-            upload.limit(limit_bytes)
+            if self._upload is not None:
+                self._upload.limit(limit_bytes)
         except UploadTooLargeError:
             self.refuse(problems.TOO_LARGE, closes=True)
             return False
         return True
 
     def fail(self, error: BaseException) -> None:
-        """Take note of a mistake of ours; the visitor is told that there was one."""
+        """Tell the log of a mistake of ours, and the visitor that there was one."""
         _log.error("request_failed", request_id=self.request_id, exc_info=error)
         self._break_off(problems.INTERNAL_ERROR)
 
@@ -142,10 +143,9 @@ class Exchange:
 
     def on_upload(self, data: bytes) -> None:
         """Take some of the request's body."""
-        if self.is_done or self._upload is None:
-            return
         try:
-            self._upload.take(data, self._connection)
+            if self._upload is not None and not self.is_done:
+                self._upload.take(data, self._connection)
         except UploadTooLargeError:
             self._break_off(problems.TOO_LARGE)
 
@@ -267,8 +267,7 @@ class Exchange:
     # How it goes on.
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
     def _break_off(self, problem: Problem, detail: str | None = None) -> None:

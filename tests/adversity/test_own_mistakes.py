@@ -1,5 +1,6 @@
 """What if we are wrong ourselves: one request pays for it, and nobody waits for good."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,34 @@ async def test_mistake_while_deciding_is_a_500_and_the_next_request_is_answered(
             told = [(await answers.next()).status for _ in range(3)]
 
     assert told == [200, 500, 200]
+
+
+async def test_look_up_that_goes_on_when_it_is_called_off_reaches_no_app(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
+    class Stubborn:
+        def recall(self, token: str, host: str) -> None:
+            """Know nothing at once."""
+
+        async def find_client(self, token: str, host: str) -> str:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.set()
+            return "ann"
+
+    async with set_scene(tmp_path, echo) as scene:
+        scene.gate.server.gate._identifier._sessions = Stubborn()  # type: ignore[attr-defined] # a Gate
+        async with scene.visit(PAID.replace(b"/paid", b"/me/")) as (visitor, _):
+            await until(lambda: any(seen._exchange for seen in scene.gate.server._open))
+            visitor.reset()
+            async with asyncio.timeout(5):
+                await ended.wait()
+        other = await scene.ask(request("GET", "other"))
+        received = scene.app.received
+
+    assert other.status == 200
+    assert b"/me/" not in received
 
 
 async def test_log_that_cannot_be_written_keeps_nobody_waiting(tmp_path: Path) -> None:
