@@ -8,6 +8,8 @@ from proxy.tokens import Verified
 
 # More cookies of our name than this are somebody's experiment.
 _MAX_SESSION_COOKIES = 4
+# Some read a token behind a tab too, and what they would read no app may see.
+_BEARER = frozenset({"bearer ", "bearer\t"})
 
 
 class Credential:
@@ -29,7 +31,7 @@ class Credential:
 def read_credential(headers: CIMultiDictProxy[str], session_cookie: str) -> Credential:
     """Return what came; schemes other than Bearer are the app's own business."""
     values = headers.getall("Authorization", ())
-    bearers = [v for v in values if v[:7].lower() == "bearer "]
+    bearers = [v for v in values if v[:7].lower() in _BEARER]
     if bearers:
         if len(values) > 1:
             return Credential(BadCredential("more than one Authorization field"))

@@ -459,3 +459,13 @@ async def test_own_answer_tells_the_time(gate: Running) -> None:
 
     told = parsedate_to_datetime(fields["Date"])
     assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", " \t"])
+async def test_token_reaches_no_app_whatever_blank_is_before_it(gate: Running, blank: str) -> None:
+    token = bearer()["Authorization"].removeprefix("Bearer ")
+
+    await gate.ask("/public/", headers={"Authorization": f"Bearer{blank}{token}"})
+
+    assert gate.sessions.clients == {"ann": "client-of-ann"}
+    assert all("Authorization" not in seen.headers for seen in gate.seen)
