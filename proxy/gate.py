@@ -178,7 +178,8 @@ class Gate:
             exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
             return
         known_facts = facts if isinstance(facts, Snapshot) else None
-        passed = Pass(matched, decision, entitlement_lines(decision), known_facts, now)
+        terms = self._dress.terms_of(matched.route, decision)
+        passed = Pass(matched, decision, entitlement_lines(decision), terms, known_facts, now)
         self._passes.keep(passed)
         self._let_through(exchange, aim, passed)
 

@@ -29,17 +29,24 @@ class Dresser:
         self._scheme = "https" if settings.is_secure else "http"
         own = (settings.session_cookie, settings.flow_cookie)
         self._own_cookies = frozenset(name.encode() for name in own)
-        self._terms: dict[int, Terms] = {}  # by the id of a route, which lives as long as we
+        # By the id of a route, which lives as long as we do.
+        self._terms: dict[tuple[int, bool], Terms] = {}
         self._control_terms = Terms(settings.timeouts, _NO_COOKIES, is_private=False)
 
-    def terms_of(self, route: Route) -> Terms:
-        """Return what holds for the route's requests and answers."""
-        terms = self._terms.get(id(route))
+    def terms_of(self, route: Route, decision: Decision) -> Terms:
+        """Return what holds for requests of the route, and for their answers.
+
+        An app that is told who asks may answer for him alone, on a public route too.
+        """
+        is_private = decision.client_id is not None
+        is_private = is_private or route.requirement.access is not Access.PUBLIC
+        key = (id(route), is_private)
+        terms = self._terms.get(key)
         if terms is None:
-            terms = self._terms[id(route)] = Terms(
+            terms = self._terms[key] = Terms(
                 route.timeouts or self._settings.timeouts,
                 self._own_cookies,
-                is_private=route.requirement.access is not Access.PUBLIC,
+                is_private=is_private,
                 body_limit=route.body_limit_bytes,
             )
         return terms
@@ -57,7 +64,7 @@ class Dresser:
             known.lines = self._lines(
                 exchange, aim, own_cookies=self._own_cookies, hide_authorization=hide
             )
-        terms = self.terms_of(passed.matched.route)
+        terms = passed.terms
         request_id = exchange.request_id
         added = f"X-Request-Id: {request_id}\r\n".encode()
         decided = f"X-Entitlement-Decision-Id: {decision_id}\r\n".encode()

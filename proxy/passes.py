@@ -10,6 +10,7 @@ from datetime import datetime
 
 from policies.decision import Decision
 from policies.model import Snapshot
+from proxy.parties import Terms
 from proxy.routing import Matched
 
 # A client and a route each; some 10 MB.
@@ -23,6 +24,7 @@ class Pass:
     matched: Matched
     decision: Decision
     lines: bytes
+    terms: Terms
     facts: Snapshot | None = None
     since: datetime | None = None
 

@@ -67,11 +67,14 @@ def read_request(head: bytes, limits: HeadLimits, last: HeaderSection | None = N
         raise HeadTooLargeError("head too long")
     if last is not None and head[line_end:] == last.raw:
         line = _PLAIN_LINE.fullmatch(head, 0, line_end)
-        if line is not None:
+        if line is not None and len(line[2]) <= limits.url:
             return RequestHead(line[1].decode(), line[2].decode(), last, is_http_10=False)
     if head.count(b"\r\n") - 2 > limits.count:
         raise HeadTooLargeError("too many header fields")
-    return _parse_request(head, line_end, limits)
+    request = _parse_request(head, line_end, limits)
+    if len(request.target) > limits.url:
+        raise TargetTooLongError("target too long")
+    return request
 
 
 def _parse_request(head: bytes, line_end: int, limits: HeadLimits) -> RequestHead:

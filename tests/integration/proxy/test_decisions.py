@@ -469,3 +469,14 @@ async def test_token_reaches_no_app_whatever_blank_is_before_it(gate: Running, b
 
     assert gate.sessions.clients == {"ann": "client-of-ann"}
     assert all("Authorization" not in seen.headers for seen in gate.seen)
+
+
+async def test_public_answer_to_somebody_known_is_his_own(gate: Running) -> None:
+    _, known, _ = await gate.ask("/public/a", headers=bearer())
+    _, anonymous, _ = await gate.ask("/public/a")
+
+    # The app was told who asks, and no shared cache knows whether it cared.
+    assert known["Cache-Control"] == "private"
+    assert known["Vary"] == "Cookie, Authorization"
+    assert "Cache-Control" not in anonymous
+    assert "Vary" not in anonymous

@@ -145,6 +145,7 @@ async def test_other_fields_are_another_visitors(visitor: Visitor, fields: str) 
         ("CONNECT /a HTTP/1.1", 400),
         ("get /a HTTP/1.1", 400),
         ("GET /" + "a" * 9000 + " HTTP/1.1", 414),
+        ("GET /" + "a" * 8192 + " HTTP/1.1", 414),
         ("GET http://checkout.localhost/a HTTP/1.1", 400),
     ],
 )
@@ -191,3 +192,18 @@ async def test_public_route_forgets_a_client_who_signed_out(
     assert f"X-Entitlement-Client: {CLIENT}" in before
     assert "X-Entitlement-Client" not in after
     assert "X-Entitlement-Status: anonymous" in after
+
+
+@pytest.mark.parametrize(("size", "status"), [(8192, 200), (8193, 414)])
+async def test_longest_target_is_the_same_for_the_first_request_and_the_next(
+    gate: Running, size: int, status: int
+) -> None:
+    target = "/" + "a" * (size - 1)
+    async with raw_visitor(gate.port) as peer:
+        first = await Visitor(Answers(peer)).ask(target)
+    async with raw_visitor(gate.port) as peer:
+        visitor = Visitor(Answers(peer))
+        await visitor.ask()
+        second = await visitor.ask(target)
+
+    assert (first.status, second.status) == (status, status)
