@@ -81,7 +81,7 @@ class Errand:
     def note_answer(self) -> None:
         """Take note that the server answers."""
         server = self._server
-        if server is not None and not server.is_in_good_standing:
+        if server is not None and not server.is_sound:
             server.note_success()
 
     def repeat(self, error: UpstreamError) -> bool:

@@ -35,7 +35,8 @@ class Identifier:
             return None if found is None else Client(found, "session")
         if isinstance(bearer, BadCredential):
             return bearer
-        verified = self._verify(credential, bearer)
+        last = credential.verified
+        verified = last if last and self._tokens.holds(last) else self._verify(credential, bearer)
         if isinstance(verified, BadCredential):
             return verified
         known = self._clients.recall(verified.external_id)
@@ -63,9 +64,6 @@ class Identifier:
         return Anonymous(session_ended=bool(credential.cookies))
 
     def _verify(self, credential: Credential, bearer: str) -> Verified | BadCredential:
-        last = credential.verified
-        if last is not None and self._tokens.holds(last):
-            return last
         found = self._tokens.verify(bearer)
         credential.verified = found if isinstance(found, Verified) else None
         return found

@@ -75,7 +75,9 @@ class Relay:
         """Pass the end of the answer on."""
         if self._is_chunked:
             self._held.append(write_last(strip_trailers(trailers)))
-        self.flush()
+        if self._held:
+            self._visitor.write(b"".join(self._held))
+            self._held = []
 
     def flush(self) -> None:
         """Send what was taken."""

@@ -272,7 +272,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver = None
         self._head = None
         self._chunks = None
-        if is_reusable and self._upload_done and not self._is_last and self.is_open:
+        # Whether it is still open is looked at when it is taken for the next request.
+        if is_reusable and self._upload_done and not self._is_last and self._transport is not None:
             if self._reading_paused:
                 self.pause_reading(is_paused=False)
             self.is_reused = True

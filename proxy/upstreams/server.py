@@ -28,6 +28,8 @@ class Server:
         self.address = address
         self.is_healthy = True
         """What active checks found; true where there are none."""
+        self.is_sound = True
+        """Whether nothing at all is held against it, which is how it nearly always is."""
         self.on_room: Callable[[], None] = lambda: None
         """Called when a connection has become free, or a place for one."""
         self._breaker = breaker
@@ -50,11 +52,6 @@ class Server:
     def busy(self) -> int:
         """Connections that a request is under way on, or that are being opened for one."""
         return len(self._open) - len(self._idle) + self._connecting
-
-    @property
-    def is_in_good_standing(self) -> bool:
-        """Tell whether nothing is held against the server."""
-        return not self._failures and not self._shut_until
 
     @property
     def tunnels(self) -> int:
@@ -101,16 +98,18 @@ class Server:
         """Take note that the server answered."""
         self._failures = 0
         self._shut_until = 0.0
+        self.is_sound = self.is_healthy
 
     def note_failure(self) -> None:
         """Take note that the server could not be reached, or did not answer."""
         self._failures += 1
+        self.is_sound = False
         if self._failures >= self._breaker.failures:
             self._shut_until = self._loop.time() + self._breaker.cooldown_s
 
     def note_health(self, *, is_healthy: bool) -> None:
         """Take note of what active checks have come to; one found well again is used at once."""
-        self.is_healthy = is_healthy
+        self.is_healthy = self.is_sound = is_healthy
         if is_healthy:
             self.note_success()
 

@@ -51,6 +51,8 @@ class Upstream:
 
         One that was shut out gets this request as its trial, and no other meanwhile.
         """
+        if len(self.servers) == 1 and self.servers[0].is_sound:
+            return self.servers[0]
         now = self._loop.time()
         if len(self.servers) == 1:
             server = self.servers[0]
