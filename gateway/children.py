@@ -1,6 +1,7 @@
 """The supervisor's side of a child process: born, spoken to, and buried."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -35,22 +36,29 @@ class Child:
 
     @classmethod
     async def spawn(cls, name: str, sockets: Sequence[socket.socket]) -> Self:
-        """Start a process that has the sockets, under the numbers that they have here."""
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-P", "-m", "gateway.child", name),
-                    stdin=theirs.fileno(),
-                    pass_fds=[sock.fileno() for sock in sockets],
-                    env={**os.environ, "PYTHONPATH": str(_ROOT)},
-                    # A terminal's signals are for us to pass on.
-                    start_new_session=True,
-                )
-        except BaseException:
-            ours.close()
-            raise
-        return cls(name, process, await Channel.over(ours))
+        """Start a process that has the sockets, under the numbers that they have here.
+
+        Raises:
+            StartError: the machine has no room for a process more.
+        """
+        with contextlib.ExitStack() as undo:
+            try:
+                ours, theirs = socket.socketpair()
+                undo.enter_context(ours)
+                with theirs:
+                    process = await asyncio.create_subprocess_exec(
+                        *(sys.executable, "-P", "-m", "gateway.child", name),
+                        stdin=theirs.fileno(),
+                        pass_fds=[sock.fileno() for sock in sockets],
+                        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                        # A terminal's signals are for us to pass on.
+                        start_new_session=True,
+                    )
+                channel = await Channel.over(ours)
+            except OSError as error:
+                raise StartError(f"{name} cannot be started: {error}") from error
+            undo.pop_all()
+        return cls(name, process, channel)
 
     @property
     def pid(self) -> int:

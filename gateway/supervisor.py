@@ -70,9 +70,11 @@ class Keeper:
 
         Bound and not listening, a socket gets no connections; those that wait are reset.
         """
-        before, self.sockets = self.sockets, tuple(twins_of(self.sockets))
-        for sock in before:
-            sock.close()
+        # Where there is no room for other sockets, they wait for this one after all.
+        with contextlib.suppress(StartError, OSError):
+            before, self.sockets = self.sockets, tuple(twins_of(self.sockets))
+            for sock in before:
+                sock.close()
 
     async def bury(self) -> str:
         """Wait until the child is gone, and tell how it ended."""

@@ -107,7 +107,12 @@ class Upgrader:
             _log.info("upgrading", root=root, workers=workers)
             ours, theirs = socket.socketpair()
             with theirs:
-                heir = self._spawn(python, root, workers, theirs)
+                try:
+                    heir = self._spawn(python, root, workers, theirs)
+                except OSError as error:
+                    ours.close()
+                    why = f"tollway: the new process cannot be started: {error}"
+                    raise RefusedError(why) from error
             try:
                 await _until_ready(ours)
             except RefusedError as error:

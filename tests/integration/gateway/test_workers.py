@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -125,6 +126,22 @@ async def test_replacement_serves_what_the_others_serve(served: Served) -> None:
     await served.until_told("child_replaced")
     answers = [await served.ask("/public/name") for _ in range(6)]
 
+    assert answers == [(200, "app")] * 6
+
+
+async def test_machine_without_room_for_a_process_ends_nobody(served: Served) -> None:
+    supervisor = served.process.pid
+    limits = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+
+    # None beside those that it needs while it waits.
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (0, limits[1]))
+    os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
+    again = await served.until_told("child_died", times=3)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, limits)
+    await served.until_told("child_replaced")
+    answers = [await served.ask("/public/name") for _ in range(6)]
+
+    assert "worker-1 cannot be started: " in again["why"]
     assert answers == [(200, "app")] * 6
 
 
