@@ -5,6 +5,7 @@ nobody else can reach; pickles from anywhere else would be commands.
 """
 
 import asyncio
+import contextlib
 import pickle
 import socket
 import struct
@@ -54,6 +55,14 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """End when what runs is done; said again, cut it. Heard whatever the child does; not answered.
+
+    No signal: a service manager sends those to every process by itself, and once may be twice then.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """From the child: it has done what it was asked."""
 
@@ -89,6 +98,12 @@ class Channel:
             await self._writer.drain()
         except ConnectionError as error:
             raise ChannelClosedError from error
+
+    def tell(self, message: object) -> None:
+        """Send, and do not wait for it; who does not hear it any more, is gone."""
+        data = pickle.dumps(message)
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(_LENGTH.pack(len(data)) + data)
 
     async def receive(self) -> object:
         """Wait for the next message.

@@ -1,7 +1,7 @@
 """A child of `tollway serve --workers N`: a worker that serves visitors, or the control process.
 
 Run as `python -m gateway.child NAME` by the supervisor, with a channel as its stdin. It ends
-when it is asked to (SIGTERM: drain; again: cut), and when the supervisor is gone.
+when it is asked to over that, and when the supervisor is gone; signals are for the supervisor.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 
-from gateway.channel import Abandon, Begin, Channel, ChannelClosedError, Commit, Done, Failed
+from gateway.channel import Abandon, Begin, Channel, ChannelClosedError, Commit, Done, End, Failed
 from gateway.channel import Prepare as PrepareOrder
 from gateway.errors import StartError
 from gateway.lifecycle import Gateway, open_gateway, serving
@@ -30,7 +30,13 @@ class _Orders:
         """Take orders until the supervisor is gone; then end `main`, whatever it does."""
         with contextlib.suppress(ChannelClosedError):
             while True:
-                self._waiting.put_nowait(await self._channel.receive())
+                order = await self._channel.receive()
+                if not isinstance(order, End):
+                    self._waiting.put_nowait(order)
+                elif main.cancelling():
+                    self._hurry.set()
+                else:
+                    main.cancel()
         self._hurry.set()
         main.cancel()
 
@@ -50,14 +56,6 @@ async def run() -> None:
     orders = _Orders(await Channel.over(socket.socket(fileno=0)), hurry)
     main = asyncio.create_task(_serve(orders, hurry), name="main")
     following = asyncio.create_task(orders.follow(main), name="orders")
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if main.cancelling():
-            hurry.set()
-        main.cancel()
-
-    loop.add_signal_handler(signal.SIGTERM, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await main
     following.cancel()
@@ -106,8 +104,8 @@ async def _obey(gateway: Gateway, orders: _Orders) -> None:
 def main() -> None:
     """Run the child."""
     # For the supervisor, which passes on what concerns us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     factory = asyncio.new_event_loop
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - there is none for Windows

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from gateway.channel import Channel, ChannelClosedError, Done, Failed
+from gateway.channel import Channel, ChannelClosedError, Done, End, Failed
 from gateway.errors import StartError
 
 _ROOT = Path(__file__).parent.parent
@@ -102,7 +102,7 @@ class Child:
     def stop(self) -> None:
         """Ask it to drain; asked again, it cuts what still runs."""
         if self._process.returncode is None:
-            self._process.terminate()
+            self._channel.tell(End())
 
     def kill(self) -> None:
         """End it at once."""

@@ -12,8 +12,10 @@ import aiohttp
 import asyncpg
 import pytest
 
+from tests.support.answers import Answers
 from tests.support.leaks import until
 from tests.support.product import command_of, is_alive, processes_below
+from tests.support.raw import Peer
 from tests.support.servers import Servers
 from tests.support.serving import (
     LIMIT_S,
@@ -184,6 +186,28 @@ async def test_stop_lets_what_runs_end_and_tells_websockets(
     assert answers == [(200, "app")] * 6
     assert code == 0
     assert not [pid for pid in everybody if is_alive(pid)]
+
+
+async def test_signal_that_reaches_every_process_is_one_signal(
+    served: Served, backend: Backend
+) -> None:
+    # As systemd sends it. Asked over bare connections: a client would ask again if it was cut.
+    asking = [Peer(*await asyncio.open_connection("127.0.0.1", served.port)) for _ in range(6)]
+    for peer in asking:
+        await peer.send(b"GET /public/hold HTTP/1.1\r\nHost: notes.localhost\r\n\r\n")
+        await backend.waiting.acquire()
+
+    for pid in processes_below(served.process.pid):
+        os.kill(pid, signal.SIGTERM)
+    served.process.send_signal(signal.SIGTERM)
+    await served.until_told("stopping", times=2)
+    backend.held.set()
+    answers = [await Answers(peer).next() for peer in asking]
+    for peer in asking:
+        await peer.close()
+
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"app")] * 6
+    assert await served.gone() == 0
 
 
 async def test_second_signal_cuts(served: Served, backend: Backend) -> None:
