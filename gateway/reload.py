@@ -83,7 +83,8 @@ class SingleProcess:
 class Reloader:
     """Lets one configuration in at a time. `config` is what is served by now.
 
-    Whoever holds `turn` keeps others from changing anything meanwhile.
+    Whoever holds `turn` keeps others from changing anything meanwhile. Once `replaced` is set,
+    an heir serves by the file.
     """
 
     def __init__(self, file: Path, config: Config, target: Target) -> None:
@@ -91,15 +92,18 @@ class Reloader:
         self._file = file
         self._target = target
         self.turn = asyncio.Lock()
+        self.replaced = asyncio.Event()
 
     async def reload(self) -> str:
         """Read the file again and serve by it; on any error nothing is changed.
 
         Raises:
             ConfigFaults: the file has faults; all of them at once.
-            StartError: what it asks for cannot be had while we run.
+            StartError: what it asks for cannot be had while we run, or we drain already.
         """
         async with self.turn:
+            if self.replaced.is_set():
+                raise StartError("this process has been replaced, by one that read the file anew")
             try:
                 # Apart from the loop: visitors must not wait for a parser.
                 config = await asyncio.to_thread(load_config, self._file, os.environ)

@@ -81,13 +81,14 @@ async def _serve(options: ServeOptions, heritage: Heritage, hurry: asyncio.Event
                 options.workers,
                 lambda: target.sockets,
                 reloader.turn,
+                reloader.replaced,
                 reuse_port=options.reuse_port,
             )
             async with _answering(reloader, upgrader, folder):
                 heritage.tell_ready()
                 tell_serving(config, slots[0], options.workers)
                 notify_ready()
-                await upgrader.done.wait()
+                await reloader.replaced.wait()
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ _log = structlog.get_logger("gateway.upgrade")
 
 _VARIABLE: Final = "TOLLWAY_HERITAGE"
 _SILENT: Final = "tollway: the new process ended without a word; the log may tell more"
+_ENDED: Final = "the process that started this one has ended"
 _ROOT = Path(__file__).parent.parent
 
 
@@ -37,13 +38,18 @@ class Heritage:
 
     @classmethod
     def claim(cls) -> Self:
-        """Take what the environment says; our own children must not find it there."""
+        """Take what the environment says; our own children must not find it there.
+
+        Raises:
+            StartError: the predecessor was stopped meanwhile, and so were we meant to be.
+        """
         told = os.environ.pop(_VARIABLE, None)
         if told is None:
             return cls()
         heritage = json.loads(told)
         if heritage["heir_of"] != os.getppid():
-            return cls()  # It was left to somebody else, whose environment we have.
+            # We could not tell it that we serve, and nobody would know of us.
+            raise StartError(_ENDED)
         sockets = [socket.socket(fileno=number) for number in heritage["sockets"]]
         predecessor = socket.socket(fileno=heritage["tell"])
         for sock in (*sockets, predecessor):
@@ -59,7 +65,7 @@ class Heritage:
         try:
             self._tell({"ready": True})
         except OSError as error:
-            raise StartError("the process that started this one has ended") from error
+            raise StartError(_ENDED) from error
 
     def tell_failed(self, why: str) -> None:
         """Let the predecessor go on, and say why."""
@@ -83,10 +89,11 @@ class Upgrader:
         workers: int,
         sockets: Callable[[], Sequence[socket.socket]],
         turn: asyncio.Lock,
+        done: asyncio.Event,
         *,
         reuse_port: bool,
     ) -> None:
-        self.done = asyncio.Event()
+        self.done = done
         self._file = file
         self._workers = workers
         self._sockets = sockets

@@ -156,6 +156,12 @@ class Served:
             self._changed.set()
         self._changed.set()
 
+    async def log_ended(self) -> None:
+        """Wait until no process writes to the log any more."""
+        assert self._reading is not None
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.shield(self._reading)
+
     def begin_reading(self) -> asyncio.Task[None]:
         """Follow the log."""
         self._reading = asyncio.create_task(self.read_log(), name="log")

@@ -8,8 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.product import ROOT
+from tests.support.leaks import until
+from tests.support.product import ROOT, processes_below
 from tests.support.serving import (
+    LIMIT_S,
     Backend,
     Served,
     environment_of,
@@ -122,6 +124,33 @@ async def test_heir_that_cannot_serve_tells_why_and_changes_nothing(
     assert upgraded[0] == 1
     assert answer == (200, "app")
     assert reloaded == 1  # It still obeys, and the fault is still there.
+
+
+async def test_reload_that_waited_for_an_upgrade_leaves_the_replaced_process_alone(
+    served: Served,
+) -> None:
+    upgrading = asyncio.create_task(served.command("upgrade"))
+    await served.until_told("upgrading")
+    reloading = asyncio.create_task(served.command("reload"))
+    code, told = await reloading
+
+    assert (await upgrading)[0] == 0
+    # Which of the two processes heard the second command, is a matter of time.
+    assert code == 0 or "this process has been replaced" in told
+    assert not served.told("reload_refused")
+
+
+async def test_heir_whose_predecessor_is_stopped_meanwhile_ends_too(served: Served) -> None:
+    upgrading = asyncio.create_task(served.command("upgrade"))
+    await until(lambda: bool(processes_below(served.process.pid)), limit_s=LIMIT_S)
+    served.process.kill()
+    code, _ = await upgrading
+    # The log ends with the last process that writes to it.
+    await served.log_ended()
+
+    assert code == 1
+    assert len(served.told("serving")) == 1
+    assert served.lines[-1]["event"] == "tollway: the process that started this one has ended\n"
 
 
 async def test_second_process_on_the_port_lets_the_first_be_stopped(
