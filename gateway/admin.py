@@ -60,14 +60,7 @@ async def ask(file: Path, command: str, **details: object) -> str:
         StartError: there is none.
         RefusedError: it did not do it.
     """
-    folder = RunFolder(file)
-    try:
-        reader, writer = await asyncio.open_unix_connection(folder.admin)
-    except OSError as error:
-        raise StartError(
-            f"no `tollway serve -c {file}` of this user is running (nobody answers at"
-            f" {folder.admin}): start it first"
-        ) from error
+    reader, writer = await _reach(file)
     try:
         writer.write(json.dumps({"do": command, **details}).encode() + b"\n")
         async with asyncio.timeout(START_LIMIT_S + _MARGIN_S):
@@ -82,6 +75,17 @@ async def ask(file: Path, command: str, **details: object) -> str:
     if not said["ok"]:
         raise RefusedError(said["text"])
     return str(said["text"])
+
+
+async def _reach(file: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    folder = RunFolder(file)
+    for path in folder.admins:
+        with contextlib.suppress(OSError):  # Left by one that was killed, or that drains.
+            return await asyncio.open_unix_connection(path)
+    raise StartError(
+        f"no `tollway serve -c {file}` of this user is running (nobody answers at"
+        f" {folder.admin}): start it first"
+    )
 
 
 async def _obey(

@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,6 +33,11 @@ class RunFolder:
     """
 
     def __init__(self, file: Path) -> None:
+        """Find it.
+
+        Raises:
+            StartError: there is no place for it.
+        """
         self.path = _place() / _name_of(file)
         self._pid = os.getpid()
         self._sockets = 0
@@ -81,6 +87,18 @@ class RunFolder:
             entry.unlink(missing_ok=True)
 
     @property
+    def admins(self) -> Sequence[Path]:
+        """Where commands may be heard: the newest process first.
+
+        The link alone will not do. It goes with the process that has it, though an older one may
+        serve on, and what sweeps old files out of temporary folders takes it, unlike sockets.
+        """
+        with contextlib.suppress(OSError):
+            known = [(path.lstat().st_mtime_ns, path) for path in self.path.glob("admin.*")]
+            return (self.admin, *(path for _, path in sorted(known, reverse=True)))
+        return (self.admin,)
+
+    @property
     def own_admin(self) -> Path:
         """The admin socket of this very process."""
         return self.path / f"admin.{self._pid}"
@@ -101,7 +119,11 @@ def _place() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).absolute()
-    place = Path(tempfile.gettempdir()) / f"tollway-{os.geteuid()}"
+    try:
+        temporary = tempfile.gettempdir()
+    except OSError as error:
+        raise StartError(f"there is no temporary folder: name a place with {VARIABLE}") from error
+    place = Path(temporary) / f"tollway-{os.geteuid()}"
     if len(os.fsencode(place)) > _LIMIT_BYTES:
         # TMPDIR itself is deep; /tmp is not.
         place = Path("/tmp") / place.name  # noqa: S108 - checked to be ours alone

@@ -140,6 +140,18 @@ async def test_reload_that_waited_for_an_upgrade_leaves_the_replaced_process_alo
     assert not served.told("reload_refused")
 
 
+async def test_commands_find_who_is_left_when_the_newest_process_ends(
+    served: Served, file: Path, environment: dict[str, str]
+) -> None:
+    async with serve(file, environment) as second:
+        assert second.port != served.port
+
+    code, _ = await served.command("reload")
+
+    assert code == 0
+    assert len(served.told("reloaded")) == 1
+
+
 async def test_heir_whose_predecessor_is_stopped_meanwhile_ends_too(served: Served) -> None:
     upgrading = asyncio.create_task(served.command("upgrade"))
     await until(lambda: bool(processes_below(served.process.pid)), limit_s=LIMIT_S)

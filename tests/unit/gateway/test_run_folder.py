@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,3 +99,29 @@ def test_newest_has_the_admin_socket_and_an_older_one_leaves_it_there(
 
     assert before == f"admin.{os.getpid()}"
     assert older.admin.readlink().name == newest
+
+
+def test_machine_without_a_temporary_folder_is_told_what_to_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def find_none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", find_none)
+
+    with pytest.raises(StartError, match=f"name a place with {VARIABLE}"):
+        RunFolder(tmp_path / "x.yaml")
+
+
+def test_commands_try_the_newest_process_first_and_then_those_before(
+    place: Path, tmp_path: Path
+) -> None:
+    with RunFolder(tmp_path / "x.yaml") as folder:
+        older, newer = folder.path / "admin.1", folder.path / "admin.2"
+        for path, at in ((newer, 20), (older, 10)):
+            path.touch()
+            os.utime(path, (at, at))
+        tried = folder.admins
+
+    assert tried == (folder.admin, newer, older)
