@@ -70,8 +70,9 @@ def serve(
     from gateway.serve import ServeOptions  # noqa: PLC0415 - as in `up`
     from gateway.serve import serve as run_serve  # noqa: PLC0415 - as in `up`
 
-    hurry = asyncio.Event()
-    _run(run_serve(ServeOptions(config, workers, reuse_port=reuse_port), hurry), hurry)
+    options = ServeOptions(config, workers, reuse_port=reuse_port)
+    draining, hurry = asyncio.Event(), asyncio.Event()
+    _run(run_serve(options, draining, hurry), draining, hurry)
 
 
 @app.command()
@@ -182,14 +183,18 @@ def _ask(config: Path, command: str, **details: object) -> None:
         _fail(f"tollway: {error}")
 
 
-def _run(main: Coroutine[None, None, None], hurry: asyncio.Event | None = None) -> None:
+def _run(
+    main: Coroutine[None, None, None],
+    draining: asyncio.Event | None = None,
+    hurry: asyncio.Event | None = None,
+) -> None:
     """Run a long command until it ends or a signal asks it to stop; a second sets `hurry`."""
     from gateway.config.faults import ConfigFaults  # noqa: PLC0415 - as in `up`
     from gateway.embedded.errors import EmbeddedError  # noqa: PLC0415 - as in `up`
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_signalled(main, hurry))
+            runner.run(_until_signalled(main, draining, hurry))
     except ConfigFaults as faults:
         _fail(faults.render())
     except (StartError, EmbeddedError) as error:
@@ -197,11 +202,14 @@ def _run(main: Coroutine[None, None, None], hurry: asyncio.Event | None = None) 
 
 
 async def _until_signalled(
-    main: Coroutine[None, None, None], hurry: asyncio.Event | None = None
+    main: Coroutine[None, None, None],
+    draining: asyncio.Event | None,
+    hurry: asyncio.Event | None,
 ) -> None:
     """Run `main`; the first signal cancels it, and later ones cannot disturb its clean-up.
 
-    They can shorten it where there is a `hurry` to set.
+    They can shorten it where there is a `hurry` to set. Where `main` is `draining` by itself, it
+    does already what the first signal asks for.
     """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -217,7 +225,7 @@ async def _until_signalled(
     waiting = asyncio.create_task(asked.wait(), name="signals")
     await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if asked.is_set():
+    if asked.is_set() and not (draining is not None and draining.is_set()):
         running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

@@ -37,8 +37,10 @@ class ServeOptions:
     reuse_port: bool = False
 
 
-async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
+async def serve(options: ServeOptions, draining: asyncio.Event, hurry: asyncio.Event) -> None:
     """Serve until cancelled or replaced by an heir, then drain until `hurry` is set.
+
+    `draining` is set once it drains by itself, in which cancelling would cut.
 
     Raises:
         StartError: a store or the port cannot be used.
@@ -49,7 +51,7 @@ async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
     # end us.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        await _serve(options, heritage, hurry)
+        await _serve(options, heritage, draining, hurry)
     except ConfigFaults as faults:
         heritage.tell_failed(faults.render())
         raise
@@ -58,7 +60,9 @@ async def serve(options: ServeOptions, hurry: asyncio.Event) -> None:
         raise
 
 
-async def _serve(options: ServeOptions, heritage: Heritage, hurry: asyncio.Event) -> None:
+async def _serve(
+    options: ServeOptions, heritage: Heritage, draining: asyncio.Event, hurry: asyncio.Event
+) -> None:
     config = _start(options.config)
     # An heir's new address may cover its predecessor's.
     is_shared = options.reuse_port or bool(heritage.sockets)
@@ -89,6 +93,7 @@ async def _serve(options: ServeOptions, heritage: Heritage, hurry: asyncio.Event
                 tell_serving(config, slots[0], options.workers)
                 notify_ready()
                 await reloader.replaced.wait()
+                draining.set()
 
 
 @asynccontextmanager

@@ -8,8 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.answers import Answers
 from tests.support.leaks import until
 from tests.support.product import ROOT, processes_below
+from tests.support.raw import Peer
 from tests.support.serving import (
     LIMIT_S,
     Backend,
@@ -124,6 +126,29 @@ async def test_heir_that_cannot_serve_tells_why_and_changes_nothing(
     assert upgraded[0] == 1
     assert answer == (200, "app")
     assert reloaded == 1  # It still obeys, and the fault is still there.
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_signal_to_a_process_that_was_replaced_does_not_cut(
+    file: Path, environment: dict[str, str], backend: Backend, workers: str
+) -> None:
+    # As a service manager does, which stops what is left of both.
+    async with serve(file, environment, "--workers", workers) as served:
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", served.port))
+        await peer.send(b"GET /public/hold HTTP/1.1\r\nHost: notes.localhost\r\n\r\n")
+        await backend.waiting.acquire()
+        await served.command("upgrade")
+        await served.until_told("stopping", times=int(workers))
+
+        served.process.send_signal(signal.SIGTERM)
+        # Heard by now: it has no more to do with commands than before.
+        heir = await served.command("reload")
+        backend.held.set()
+        answer = await Answers(peer).next()
+        await peer.close()
+
+    assert heir[0] == 0
+    assert (answer.status, answer.body) == (200, b"app")
 
 
 async def test_reload_that_waited_for_an_upgrade_leaves_the_replaced_process_alone(
