@@ -92,8 +92,13 @@ class RunFolder:
 
         The link alone will not do. It goes with the process that has it, though an older one may
         serve on, and what sweeps old files out of temporary folders takes it, unlike sockets.
+
+        Raises:
+            StartError: somebody else made the folder, and could answer in our name.
         """
         with contextlib.suppress(OSError):
+            for folder in (self.path.parent, self.path):
+                _check(folder)
             known = [(path.lstat().st_mtime_ns, path) for path in self.path.glob("admin.*")]
             return (self.admin, *(path for _, path in sorted(known, reverse=True)))
         return (self.admin,)

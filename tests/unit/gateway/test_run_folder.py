@@ -125,3 +125,11 @@ def test_commands_try_the_newest_process_first_and_then_those_before(
         tried = folder.admins
 
     assert tried == (folder.admin, newer, older)
+
+
+def test_commands_do_not_speak_to_somebody_elses_folder(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    place.symlink_to(tmp_path / "theirs")
+
+    with pytest.raises(StartError, match="is not a folder of ours"):
+        assert not RunFolder(tmp_path / "x.yaml").admins
