@@ -157,12 +157,12 @@ def _bind_one(address: str, port: int, *, is_shared: bool) -> socket.socket | No
 def _taken(address: str, port: int, error: OSError) -> StartError:
     if isinstance(error, PermissionError):
         return StartError(
-            f"port {port} needs more rights than we have: choose one above 1023 with --port"
-            " or listen.port"
+            f"port {port} needs more rights than we have: choose one above 1023 with"
+            " listen.port (`up`: --port)"
         )
     # Not `strerror`: the socket module writes the address into it a second time.
     why = os.strerror(error.errno) if error.errno else str(error)
     return StartError(
         f"cannot listen on {address} port {port} ({why}): stop the program that"
-        " has it, or choose another with --port or listen.port"
+        " has it, or choose another with listen.port (`up`: --port)"
     )

@@ -39,7 +39,7 @@ def test_taken_port_is_named_with_what_to_do() -> None:
 
     assert str(refused.value) == (
         f"cannot listen on 127.0.0.1 port {port} (Address already in use): stop the program that"
-        " has it, or choose another with --port or listen.port"
+        " has it, or choose another with listen.port (`up`: --port)"
     )
 
 
