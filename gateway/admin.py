@@ -38,7 +38,8 @@ async def answering(folder: RunFolder, commands: Mapping[str, Command]) -> Async
             try:
                 async with asyncio.timeout(_QUESTION_S):
                     asked = json.loads(await reader.readline())
-                said = await _obey(commands, asked)
+                is_command = isinstance(asked, dict)
+                said = await _obey(commands, asked if is_command else {})
             except (TimeoutError, ValueError):
                 said = {"ok": False, "text": "tollway: this is no command"}
             writer.write(json.dumps(said).encode() + b"\n")

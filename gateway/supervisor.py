@@ -144,11 +144,12 @@ class Supervisor:
         """Let every child make ready; the control process last, since it publishes plans."""
         await self._changing.acquire()
         self._next = Prepare(config, self._folder.next_control())
-        for keeper in (*self._workers, self._control):
-            try:
-                await keeper.ask(self._next)
-            except ChildDiedError as error:
-                raise StartError(f"{error} while it made ready; nothing was changed") from error
+        for keepers in (self._workers, [self._control]):
+            for error in await _ask_all(keepers, self._next):
+                if isinstance(error, ChildDiedError):
+                    raise StartError(f"{error} while it made ready; nothing was changed") from error
+                if error is not None:
+                    raise error
 
     async def commit(self) -> None:
         """Let every child swap; the workers first, since only they know of the new pages."""
@@ -177,10 +178,11 @@ class Supervisor:
         await _end([self._control], _MARGIN_S, hurry)
 
     async def _tell_all(self, order: Commit | Abandon) -> None:
-        for keeper in (*self._workers, self._control):
-            # Who is dead is replaced, by one that goes by what holds now.
-            with contextlib.suppress(ChildDiedError):
-                await keeper.ask(order)
+        for keepers in (self._workers, [self._control]):
+            for error in await _ask_all(keepers, order):
+                # Who is dead is replaced, by one that goes by what holds now.
+                if error is not None and not isinstance(error, ChildDiedError):
+                    raise error
 
     async def _keep(self, keeper: Keeper) -> None:
         """Replace the child whenever it dies."""
@@ -225,6 +227,14 @@ async def supervising(
             yield supervisor
     finally:
         await supervisor.stop(hurry)
+
+
+async def _ask_all(
+    keepers: Sequence[Keeper], order: Prepare | Commit | Abandon
+) -> list[BaseException | None]:
+    """Ask all at once, so that one who hangs makes no other wait; return what went wrong."""
+    asked = (keeper.ask(order) for keeper in keepers)
+    return await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def _end(keepers: Sequence[Keeper], limit_s: float, hurry: asyncio.Event) -> None:
