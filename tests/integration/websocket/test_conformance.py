@@ -3,7 +3,8 @@
 The cases have the numbers of its families 1 to 5, 7 and 10; the peer behind the gate echoes
 frames as they are. What is in a payload (family 6: UTF-8) is the endpoint's to judge and
 passes untouched; sizes (9) and compression (12, 13) are in other files here. The suite itself
-runs on CPython 2.7 only, which Debian no longer has.
+runs on CPython 2.7 only, which Debian no longer has; where it is there, `tests/conformance`
+runs it.
 """
 
 import asyncio
