@@ -1,6 +1,7 @@
 """The visitors' side of a process: the listening proxy, and the generation that it serves."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,10 @@ class Front:
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept visitors."""
+        # What stands until the end is not looked through again and again for what has gone;
+        # the collector would stop all visitors meanwhile, for milliseconds.
+        gc.collect()
+        gc.freeze()
         self._deadlines.start()
         await self._server.start(sockets, self._certificates)
 
