@@ -23,7 +23,8 @@ Sink = Callable[[str], None]
 """Writes whole lines, each with its line feed, to where the log goes."""
 
 _DELAY_S: Final = 0.05
-_LINES: Final = 512
+# What is written at once, in characters: little, so that nobody waits for it long.
+_AT_ONCE: Final = 3500
 # Method, host and path have no character that JSON would escape; names of others may.
 _quote = lru_cache(4096)(json.dumps)
 _END: Final = '"event": "request", "level": "info", "logger": "proxy", "timestamp": '
@@ -35,6 +36,7 @@ class AccessLog:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._waiting: list[str] = []
+        self._size = 0  # characters that wait
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._second_text = ""
@@ -71,7 +73,7 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._waiting = self._waiting, []
+        lines, self._waiting, self._size = self._waiting, [], 0
         if not lines:
             return
         try:
@@ -82,7 +84,8 @@ class AccessLog:
 
     def _add(self, line: str) -> None:
         self._waiting.append(line)
-        if len(self._waiting) >= _LINES:
+        self._size += len(line)
+        if self._size >= _AT_ONCE:
             self.close()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_DELAY_S, self.close)
