@@ -1,9 +1,11 @@
 """Requests of one connection that repeat their fields: quick, and never on what was true before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,3 +209,29 @@ async def test_longest_target_is_the_same_for_the_first_request_and_the_next(
         second = await visitor.ask(target)
 
     assert (first.status, second.status) == (status, status)
+
+
+async def test_what_is_in_memory_costs_no_task(gate: Running) -> None:
+    begun: list[str] = []
+
+    def note(
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,  # Any: typeshed gives a factory's arguments no common type
+        **kwargs: Any,
+    ) -> "asyncio.Task[Any]":
+        begun.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **kwargs)
+
+    async with raw_visitor(gate.port) as peer:
+        visitor = Visitor(Answers(peer))
+        asyncio.get_running_loop().set_task_factory(note)
+        first = await visitor.ask()
+        slow, begun[:] = list(begun), []
+        later = [await visitor.ask(f"/a?{n}") for n in range(3)]
+        asyncio.get_running_loop().set_task_factory(None)
+
+    assert [answer.status for answer in (first, *later)] == [200] * 4
+    # Facts had to be read, and a connection to be opened.
+    assert any(name.startswith("Gate.") for name in slow)
+    assert any(name.startswith("Errand.") for name in slow)
+    assert begun == []
