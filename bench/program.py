@@ -38,17 +38,28 @@ async def run_program(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    output, errors = await hear_out(process, program, limit_s)
+    if process.returncode != 0:
+        told = errors.decode(errors="replace").strip().splitlines()
+        raise BenchError(f"{program} failed: {told[-1] if told else 'it said nothing'}")
+    return dict(json.loads(output))
+
+
+async def hear_out(
+    process: asyncio.subprocess.Process, name: str, limit_s: float
+) -> tuple[bytes, bytes]:
+    """Return what a process prints until it ends; whatever happens, it is gone after that.
+
+    Raises:
+        BenchError: it did not end in time.
+    """
     try:
         async with asyncio.timeout(limit_s):
-            output, errors = await process.communicate()
+            return await process.communicate()
     except TimeoutError:
-        raise BenchError(f"{program} did not end within {limit_s:g} s") from None
+        raise BenchError(f"{name} did not end within {limit_s:g} s") from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    if process.returncode != 0:
-        told = errors.decode(errors="replace").strip().splitlines()
-        raise BenchError(f"{program} failed: {told[-1] if told else 'it said nothing'}")
-    return dict(json.loads(output))

@@ -1,7 +1,6 @@
 """The load: wrk, over keep-alive connections, as fast as the stack answers."""
 
 import asyncio
-import contextlib
 import re
 import shutil
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.program import hear_out
 
 CONNECTIONS = 64
 
@@ -108,14 +108,5 @@ async def run_wrk(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    try:
-        async with asyncio.timeout(seconds + _MARGIN_S):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        raise BenchError(f"wrk did not end within {seconds + _MARGIN_S:g} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+    output, _ = await hear_out(process, "wrk", seconds + _MARGIN_S)
     return parse_wrk(output.decode(errors="replace"))

@@ -75,9 +75,7 @@ class Relay:
         """Pass the end of the answer on."""
         if self._is_chunked:
             self._held.append(write_last(strip_trailers(trailers)))
-        if self._held:
-            self._visitor.write(b"".join(self._held))
-            self._held = []
+        self.flush()
 
     def flush(self) -> None:
         """Send what was taken."""

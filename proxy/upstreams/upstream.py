@@ -54,17 +54,10 @@ class Upstream:
         if len(self.servers) == 1 and self.servers[0].is_sound:
             return self.servers[0]
         now = self._loop.time()
-        if len(self.servers) == 1:
-            server = self.servers[0]
-            if not server.is_available(now):
-                return None
-        else:
-            self._turn = (self._turn + 1) % len(self.servers)
-            well = self._well(now)
-            if not well:
-                return None
-            server = well[0]
-        server.try_once(now)
+        self._turn = (self._turn + 1) % len(self.servers)
+        server = next(iter(self._well(now)), None)
+        if server is not None:
+            server.try_once(now)
         return server
 
     def take(self, server: Server) -> UpstreamConnection | None:

@@ -127,7 +127,7 @@ class RequestHead:
 class ResponseHead:
     """An answer's head; `framing` is of its body, `length` what its Content-Length says.
 
-    Never changed once it is made: answers that repeat to the byte share one.
+    Answers that repeat to the byte share one: what it says is never changed once it is made.
     """
 
     __slots__ = (
