@@ -4,6 +4,7 @@ BillingError
 +- Unavailable         try again: a store or provider did not answer
 +- ProviderRefused     give up: the provider understood and said no
    +- NoSuchObject     there is nothing under this id, and there will not be
+   +- PaymentNeeded    the client has to pay first; nothing was changed
 +- BadEvent            tell the sender: the event is not authentic or not an event
 +- UnknownPlan         tell the client: there is no such plan to buy
 +- CatalogConflict     wake the operator: the configuration contradicts what was sold
@@ -24,6 +25,10 @@ class ProviderRefusedError(BillingError):
 
 class NoSuchObjectError(ProviderRefusedError):
     """The provider has nothing under this id."""
+
+
+class PaymentNeededError(ProviderRefusedError):
+    """The change needs money that could not be had; nothing was changed."""
 
 
 class BadEventError(BillingError):
