@@ -4,36 +4,24 @@ The webhook worker, the return page, and every later caller come here. An event 
 query string is only a hint about which object to read again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from billing.catalog import Catalog
 from billing.errors import UnavailableError
-from billing.model import Cause, CheckoutState, ProviderCheckout, ProviderSubscription
+from billing.facts import (
+    ObjectKind,
+    ObjectRef,
+    ProviderCheckout,
+    ProviderPayment,
+    ProviderSubscription,
+)
+from billing.model import Cause, CheckoutState
+from billing.observations import audit_observation, told
 from billing.ports import Changed, Clock, Provider
+from billing.result import Applied, Result
 from billing.storage import audit, checkouts, clients, grants, payments, subscriptions
 from billing.storage.pool import Connection, Database
-from billing.transitions import GrantFact, Known, Observed, grants_of, observe, order_grants
-
-
-class Applied(StrEnum):
-    """What came of reading an object again."""
-
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    STALE = "stale"
-    FOREIGN = "foreign"
-    WAITING = "waiting"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`client_id` is whose facts are now current; None where the object is not ours."""
-
-    applied: Applied
-    client_id: str | None = None
-    detail: str = ""
+from billing.transitions import GrantFact, grants_of, observe, order_grants
 
 
 class Applier:
@@ -55,7 +43,46 @@ class Applier:
         self._changed = changed
         self._slack = slack
 
-    async def apply_subscription(self, psp_sub_id: str, cause: Cause) -> Result:
+    async def apply(self, ref: ObjectRef, cause: Cause, *, dry_run: bool = False) -> Result:
+        """Read the object again and make our rows say what its provider says of it now.
+
+        With `dry_run` nothing is written, and `changes` tells what would be.
+
+        Raises:
+            UnavailableError: try again; nothing was written.
+            NoSuchObjectError: the provider has no such object.
+            ProviderRefusedError: what it has cannot be read.
+        """
+        if dry_run:
+            raise NotImplementedError
+        match ref.kind:
+            case ObjectKind.SUBSCRIPTION:
+                return await self._apply_subscription(ref.id, cause)
+            case ObjectKind.CHECKOUT:
+                return await self._apply_checkout(ref.id, cause)
+            case ObjectKind.PAYMENT:
+                return await self._apply_payment(ref.id, cause)
+            case ObjectKind.CUSTOMER:
+                return Result(Applied.FOREIGN, detail="customers are not read yet")
+
+    async def apply_snapshot(
+        self, subscription: ProviderSubscription, occurred_at: datetime, cause: Cause
+    ) -> Result:
+        """Apply what a verified event said, while its provider cannot be asked.
+
+        Only what is newer than our row and lowers no access is written, marked unverified;
+        anything else is STALE. The event stays to be applied from the object itself.
+        """
+        raise NotImplementedError
+
+    async def _apply_payment(self, any_id: str, cause: Cause) -> Result:
+        payment_id = await self._provider.resolve_payment(any_id)
+        payment = await self._provider.fetch_payment(payment_id, thorough=payment_id != any_id)
+        if payment.psp_sub_id is None:
+            return Result(Applied.FOREIGN, detail="no payment of a subscription")
+        return await self._apply_subscription(payment.psp_sub_id, cause)
+
+    async def _apply_subscription(self, psp_sub_id: str, cause: Cause) -> Result:
         """Make our rows say what the provider says of the subscription now.
 
         The lock is taken before the fetch: two workers that fetched first could write
@@ -70,16 +97,17 @@ class Applier:
         async with self._database.locked(lock) as connection:
             seq = await subscriptions.next_observation(connection)
             subscription = await self._provider.fetch_subscription(psp_sub_id)
+            payment = await self._fetch_payment(subscription.psp_payment_id)
             observed_at = self._clock()
             async with connection.transaction():
                 result, version = await self._write(
-                    connection, subscription, seq, observed_at, cause
+                    connection, subscription, payment, seq, observed_at, cause
                 )
         if result.client_id is not None and version is not None:
             await self._changed(result.client_id, version)
         return result
 
-    async def apply_checkout(self, psp_session_id: str, cause: Cause) -> Result:
+    async def _apply_checkout(self, psp_session_id: str, cause: Cause) -> Result:
         """Read a hosted checkout again and grant what it paid for; grants nothing unpaid."""
         checkout = await self._provider.fetch_checkout(psp_session_id)
         client_id = await self._client_of(checkout)
@@ -92,11 +120,16 @@ class Applier:
                 await self._close_intent(connection, checkout, "expired")
             return Result(Applied.CHANGED, client_id, "expired")
         if checkout.psp_sub_id is not None:
-            result = await self.apply_subscription(checkout.psp_sub_id, cause)
+            result = await self._apply_subscription(checkout.psp_sub_id, cause)
             async with self._database.transaction() as connection:
                 await self._close_intent(connection, checkout, "completed")
             return result
         return await self._apply_order(checkout, client_id, cause)
+
+    async def _fetch_payment(self, psp_payment_id: str | None) -> ProviderPayment | None:
+        if psp_payment_id is None:
+            return None
+        return await self._provider.fetch_payment(psp_payment_id, thorough=False)
 
     async def _client_of(self, checkout: ProviderCheckout) -> str | None:
         """Return the client for whom we opened the checkout; only our own row can tell."""
@@ -115,6 +148,7 @@ class Applier:
         if not plans or None in plans:
             # Closed now, the order would be paid for and never granted.
             raise UnavailableError(f"no plan has the price of {checkout.psp_session_id}")
+        payment = await self._fetch_payment(checkout.psp_payment_id)
         async with self._database.transaction() as connection:
             first = await self._close_intent(connection, checkout, "completed")
             if not first:
@@ -122,7 +156,7 @@ class Applier:
             now = self._clock()
             facts = [g for p in plans if p for g in order_grants(p, checkout.psp_session_id, now)]
             await grants.save_grants(connection, client_id, facts, cause.actor)
-            await self._note_money(connection, client_id, checkout, facts, cause)
+            await self._note_money(connection, client_id, checkout, payment, facts, cause)
             version = await grants.bump_version(connection, client_id)
         await self._changed(client_id, version)
         return Result(Applied.CHANGED, client_id)
@@ -132,20 +166,19 @@ class Applier:
         connection: Connection,
         client_id: str,
         checkout: ProviderCheckout,
+        payment: ProviderPayment | None,
         facts: list[GrantFact],
         cause: Cause,
     ) -> None:
         name, livemode = self._provider.name, checkout.livemode
-        if checkout.payment is not None:
-            await payments.save_payment(
-                connection, client_id, checkout.payment, name, livemode=livemode
-            )
+        if payment is not None:
+            await payments.save_payment(connection, client_id, payment, name, livemode=livemode)
         if checkout.psp_customer_id is not None:
             await clients.link_customer(
                 connection, name, checkout.psp_customer_id, client_id, livemode=livemode
             )
         await audit.write_audit(
-            connection, "order.paid", client_id, cause, after={"grants": _told(facts)}
+            connection, "order.paid", client_id, cause, after={"grants": told(facts)}
         )
 
     async def _close_intent(
@@ -163,6 +196,7 @@ class Applier:
         self,
         connection: Connection,
         subscription: ProviderSubscription,
+        payment: ProviderPayment | None,
         seq: int,
         observed_at: datetime,
         cause: Cause,
@@ -190,10 +224,10 @@ class Applier:
             return Result(Applied.STALE, client_id), None
         facts = grants_of(subscription, observed, self._catalog.by_price, self._slack)
         moved = await self._save_grants(connection, client_id, saved, subscription, facts, cause)
-        await self._save_money(connection, client_id, saved, subscription)
+        await self._save_money(connection, client_id, saved, subscription, payment)
         if not moved and known is not None and known.status is observed.status:
             return Result(Applied.UNCHANGED, client_id), None
-        await _audit(connection, client_id, subscription, known, observed, facts, cause)
+        await audit_observation(connection, client_id, subscription, known, observed, facts, cause)
         version = await grants.bump_version(connection, client_id)
         return Result(Applied.CHANGED, client_id), version
 
@@ -238,51 +272,18 @@ class Applier:
         client_id: str,
         subscription_id: str,
         subscription: ProviderSubscription,
+        payment: ProviderPayment | None,
     ) -> None:
         name, livemode = self._provider.name, subscription.livemode
         await clients.link_customer(
             connection, name, subscription.psp_customer_id, client_id, livemode=livemode
         )
-        if subscription.payment is not None:
+        if payment is not None:
             await payments.save_payment(
                 connection,
                 client_id,
-                subscription.payment,
+                payment,
                 name,
                 livemode=livemode,
                 subscription_id=subscription_id,
             )
-
-
-async def _audit(
-    connection: Connection,
-    client_id: str,
-    subscription: ProviderSubscription,
-    known: Known | None,
-    observed: Observed,
-    facts: list[GrantFact],
-    cause: Cause,
-) -> None:
-    await audit.write_audit(
-        connection,
-        "subscription.observed",
-        client_id,
-        cause,
-        before={"status": known.status.value} if known else None,
-        after={
-            "subscription": subscription.psp_sub_id,
-            "status": observed.status.value,
-            "raw_status": subscription.raw_status,
-            "verified": observed.verified,
-            "source": cause.source.value,
-            "grants": _told(facts),
-        },
-    )
-
-
-def _told(facts: list[GrantFact]) -> list[str]:
-    return [
-        f"{fact.app_id}/{fact.feature} until "
-        f"{fact.until_at.isoformat() if fact.until_at else 'for ever'}"
-        for fact in facts
-    ]

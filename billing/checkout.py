@@ -1,15 +1,15 @@
 """Buying, returning from the provider, and cancelling: what a client may do with money."""
 
-from collections.abc import Awaitable, Callable
+import uuid
 from dataclasses import dataclass
 
-from billing.apply import Applied, Applier
+from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.errors import ProviderRefusedError
+from billing.facts import CheckoutOrder, ObjectKind, ObjectRef
 from billing.model import (
     AlreadyHeld,
     Cause,
-    CheckoutOrder,
     CheckoutState,
     Hosted,
     Plan,
@@ -19,6 +19,7 @@ from billing.model import (
     Subscription,
 )
 from billing.ports import Clock, Provider
+from billing.result import Applied
 from billing.storage import audit, checkouts, clients, grants, subscriptions
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Database
@@ -94,7 +95,7 @@ class Checkout:
         if checkout.state is CheckoutState.SETTLING:
             return Settling(plan)
         cause = Cause(Source.RETURN, f"client:{client_id}")
-        await self._applier.apply_checkout(intent.psp_session_id, cause)
+        await self._applier.apply(ObjectRef(ObjectKind.CHECKOUT, intent.psp_session_id), cause)
         if checkout.state is not CheckoutState.EXPIRED:
             return AlreadyHeld(plan)
         return await self._create(await self._open(client_id, plan, return_host, return_to), plan)
@@ -112,7 +113,7 @@ class Checkout:
         if intent is None:
             return None
         cause = Cause(Source.RETURN, f"client:{intent.client_id}")
-        result = await self._applier.apply_checkout(psp_session_id, cause)
+        result = await self._applier.apply(ObjectRef(ObjectKind.CHECKOUT, psp_session_id), cause)
         state = CheckoutState.PAID
         if result.applied is Applied.WAITING:
             state = CheckoutState(result.detail)
@@ -135,35 +136,40 @@ class Checkout:
 
     async def cancel(self, client_id: str, subscription_id: str) -> bool:
         """Let the subscription end with its paid period; False if it is not this client's."""
-        return await self._change(
-            client_id, subscription_id, "subscription.cancel", self._provider.cancel_at_period_end
-        )
+        mine = await self._note(client_id, subscription_id, "subscription.cancel")
+        if mine is None:
+            return False
+        # New for each wish: a client may cancel, resume and cancel again.
+        await self._provider.cancel_at_period_end(mine.psp_sub_id, key=f"cancel:{uuid.uuid4()}")
+        await self._apply(mine, client_id)
+        return True
 
     async def resume(self, client_id: str, subscription_id: str) -> bool:
         """Take back a cancellation; False if the subscription is not this client's."""
-        return await self._change(
-            client_id, subscription_id, "subscription.resume", self._provider.resume
-        )
-
-    async def _change(
-        self,
-        client_id: str,
-        subscription_id: str,
-        action: str,
-        call: Callable[[str], Awaitable[None]],
-    ) -> bool:
-        rows = await self.subscriptions(client_id)
-        mine = next((row for row in rows if row.id == subscription_id), None)
+        mine = await self._note(client_id, subscription_id, "subscription.resume")
         if mine is None:
             return False
-        cause = Cause(Source.ADMIN, f"client:{client_id}")
-        async with self._database.transaction() as connection:
-            await audit.write_audit(
-                connection, action, client_id, cause, after={"subscription": mine.psp_sub_id}
-            )
-        await call(mine.psp_sub_id)
-        await self._applier.apply_subscription(mine.psp_sub_id, cause)
+        await self._provider.resume(mine.psp_sub_id, key=f"resume:{uuid.uuid4()}")
+        await self._apply(mine, client_id)
         return True
+
+    async def _note(self, client_id: str, subscription_id: str, action: str) -> Subscription | None:
+        """Return the client's subscription, with the wish to change it in the audit log."""
+        rows = await self.subscriptions(client_id)
+        mine = next((row for row in rows if row.id == subscription_id), None)
+        if mine is not None:
+            cause = Cause(Source.ADMIN, f"client:{client_id}")
+            async with self._database.transaction() as connection:
+                await audit.write_audit(
+                    connection, action, client_id, cause, after={"subscription": mine.psp_sub_id}
+                )
+        return mine
+
+    async def _apply(self, subscription: Subscription, client_id: str) -> None:
+        await self._applier.apply(
+            ObjectRef(ObjectKind.SUBSCRIPTION, subscription.psp_sub_id),
+            Cause(Source.ADMIN, f"client:{client_id}"),
+        )
 
     async def _holds(self, client_id: str, plan: Plan) -> bool:
         rows = await self.subscriptions(client_id)
@@ -196,6 +202,8 @@ class Checkout:
         order = CheckoutOrder(
             client_id=intent.client_id,
             plan=plan,
+            quantity=1,
+            trial_days=plan.trial_days,
             success_url=self._urls.success,
             cancel_url=self._urls.cancel.replace("{intent}", intent.id),
             idempotency_key=intent.idempotency_key,

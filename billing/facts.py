@@ -97,8 +97,9 @@ class ProviderSubscription:
     """A subscription as its provider sees it now.
 
     `status` None means a word of the provider that we do not know: the last decision
-    is kept. `client_ref` is the client id that our own checkout wrote on it, if any.
-    `psp_payment_id` names its latest payment. `raw` is the provider's own text.
+    is kept. `client_ref` is the client id that our own checkout wrote on it, if any, and
+    `site` the gateway whose checkout it was. `psp_payment_id` names its latest payment.
+    `raw` is the provider's own text, without who the payer is.
     """
 
     psp_sub_id: str
@@ -115,6 +116,7 @@ class ProviderSubscription:
     client_ref: str | None
     psp_payment_id: str | None
     raw: str
+    site: str | None = None
 
 
 class PaymentKind(StrEnum):
@@ -185,6 +187,8 @@ class ProviderPayment:
     lines: tuple[PaymentLine, ...]
     created_at: datetime
     paid_at: datetime | None
+    client_ref: str | None = None
+    site: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,14 @@ class ProviderCheckout:
     psp_sub_id: str | None
     psp_payment_id: str | None
     psp_price_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCustomer:
+    """A customer as its provider sees it now; nobody can pay as one that was deleted."""
+
+    psp_customer_id: str
+    is_deleted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from billing.facts import (
     EventPage,
     EventRef,
     ProviderCheckout,
+    ProviderCustomer,
     ProviderPayment,
     ProviderSubscription,
     SubscriptionChange,
@@ -61,8 +62,16 @@ class ProviderReader(Protocol):
         """Return the payment's own id for whatever leads to it; it never changes."""
         ...
 
-    async def fetch_payment(self, psp_payment_id: str) -> ProviderPayment:
-        """Return the payment as it is now, with what was refunded and disputed."""
+    async def fetch_payment(self, psp_payment_id: str, *, thorough: bool) -> ProviderPayment:
+        """Return the payment as it is now, with what was refunded and disputed.
+
+        What the payment itself does not point at (an early fraud warning) is looked for
+        only when `thorough`: it costs another call.
+        """
+        ...
+
+    async def fetch_customer(self, psp_customer_id: str) -> ProviderCustomer:
+        """Return the customer as it is now, a deleted one too."""
         ...
 
     async def list_payments(self, psp_sub_id: str) -> tuple[str, ...]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.entitled_until import CLOSED, Standing, entitled_until
-from billing.model import FeatureValue, Plan, ProviderItem, ProviderSubscription
+from billing.facts import PauseKind, ProviderItem, ProviderSubscription
+from billing.model import FeatureValue, Plan
 from policies.model import SubscriptionStatus
+
+_PAUSABLE = {SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ def observe(
     the provider's clock says.
     """
     status = subscription.status or (known.status if known else SubscriptionStatus.PENDING)
+    # Stripe leaves the status `active` while collection is paused and invoices are
+    # voided: nobody pays, so nobody passes (pay-rails/pay#659).
+    if subscription.pause is PauseKind.VOID and status in _PAUSABLE:
+        status = SubscriptionStatus.PAUSED
     first_seen = known.from_at if known else observed_at
     return Observed(
         status=status,

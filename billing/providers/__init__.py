@@ -1,1 +1,1 @@
-"""Payment providers: one file each, all behind `billing.ports.Provider`."""
+"""Payment providers: a folder each, all behind `billing.ports.Provider`."""

@@ -1,6 +1,6 @@
 """Money that providers took: one row for each of the provider's payments."""
 
-from billing.model import ProviderPayment
+from billing.facts import ProviderPayment
 from billing.storage.pool import Connection
 
 
@@ -31,9 +31,9 @@ async def save_payment(
         psp,
         livemode,
         payment.psp_payment_id,
-        payment.kind,
+        payment.kind.value,
         payment.amount_minor,
         payment.currency,
-        payment.status,
+        payment.state.value,
         payment.created_at,
     )

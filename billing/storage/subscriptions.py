@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from billing.catalog import Catalog
-from billing.model import Cause, ProviderSubscription, Subscription
+from billing.facts import ProviderSubscription
+from billing.model import Cause, Subscription
 from billing.storage.pool import Connection
 from billing.transitions import Known, Observed
 from policies.model import SubscriptionStatus

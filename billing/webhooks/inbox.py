@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.model import EventRef, ObjectKind
+from billing.facts import EventRef, ObjectRef, parse_ref
 from billing.storage.pool import Connection, Database
 
 CHANNEL = "tollway_inbox"
@@ -18,8 +18,7 @@ class Claimed:
 
     id: int
     type: str
-    object_kind: ObjectKind | None
-    object_id: str | None
+    ref: ObjectRef | None
     livemode: bool
     attempts: int
 
@@ -45,7 +44,7 @@ async def store_event(
             psp,
             event.external_id,
             event.type,
-            event.object_ref,
+            str(event.ref) if event.ref else None,
             event.livemode,
             event.api_version,
             event.occurred_at,
@@ -81,12 +80,10 @@ async def claim_event(
     )
     if row is None:
         return None
-    kind, _, object_id = (row["object_ref"] or "").partition(":")
     return Claimed(
         id=row["id"],
         type=row["type"],
-        object_kind=ObjectKind(kind) if kind else None,
-        object_id=object_id or None,
+        ref=parse_ref(row["object_ref"]),
         livemode=row["livemode"],
         attempts=row["attempts"],
     )

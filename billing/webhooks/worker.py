@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import structlog
 
-from billing.apply import Applied, Applier, Result
+from billing.apply import Applier
 from billing.errors import BillingError, NoSuchObjectError, UnavailableError
-from billing.model import Cause, ObjectKind, Source
+from billing.model import Cause, Source
 from billing.ports import Clock
+from billing.result import Applied, Result
 from billing.storage.pool import Database
 from billing.webhooks.inbox import Claimed, claim_event, postpone_event, settle_event
 
@@ -101,12 +102,10 @@ class InboxWorker:
         return True
 
     async def _handle(self, event: Claimed) -> Result:
-        if event.object_id is None:
+        if event.ref is None:
             return Result(Applied.FOREIGN, detail="about nothing of ours")
         cause = Cause(Source.WEBHOOK, f"psp:{self._psp}", event.id)
-        if event.object_kind is ObjectKind.CHECKOUT:
-            return await self._applier.apply_checkout(event.object_id, cause)
-        return await self._applier.apply_subscription(event.object_id, cause)
+        return await self._applier.apply(event.ref, cause)
 
     async def _settle(self, event: Claimed, state: str, note: str | None) -> None:
         async with self._database.transaction() as connection:

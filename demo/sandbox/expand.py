@@ -38,6 +38,8 @@ def _walk(ledger: Ledger, node: Any, parts: list[str], path: str) -> None:  # an
     is_session = isinstance(node, dict) and node.get("object") == "checkout.session"
     if is_session and name == "line_items":
         node["line_items"] = _lines_of(ledger, node["id"])
+    if isinstance(node, dict) and node.get("object") == "invoice" and name == "payments":
+        node["payments"] = _payments_of(ledger, node["id"])
     if not isinstance(node, dict) or name not in node:
         raise APIError(f"This property cannot be expanded ({path}).", param="expand")
     value = node[name]
@@ -55,4 +57,13 @@ def _lines_of(ledger: Ledger, session_id: str) -> JSONObject:
         "url": f"/v1/checkout/sessions/{session_id}/line_items",
         "has_more": False,
         "data": line_items(ledger, session_id),
+    }
+
+
+def _payments_of(ledger: Ledger, invoice_id: str) -> JSONObject:
+    return {
+        "object": "list",
+        "url": f"/v1/invoice_payments?invoice={invoice_id}",
+        "has_more": False,
+        "data": list(ledger.store.oldest("invoice_payment", owner=invoice_id)),
     }

@@ -7,7 +7,7 @@ from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
-from billing.providers.stripe import Stripe
+from billing.providers.stripe.adapter import Stripe
 from billing.storage.plans import publish_plans
 from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.worker import InboxWorker, WorkerSettings

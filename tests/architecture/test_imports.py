@@ -38,7 +38,11 @@ PURE = (
     "billing/catalog.py",
     "billing/transitions.py",
     "billing/entitled_until.py",
-    "billing/providers/stripe_objects.py",
+    "billing/facts.py",
+    "billing/providers/stripe/fields.py",
+    "billing/providers/stripe/objects.py",
+    "billing/providers/stripe/money.py",
+    "billing/providers/stripe/events.py",
 )
 _LINES = 300
 _SQL_HOMES = ("billing/storage/", "billing/webhooks/inbox.py", "gateway/embedded/", "demo/sandbox/")

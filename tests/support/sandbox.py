@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from billing.model import CheckoutOrder, Interval, Plan
-from billing.providers.stripe import Stripe
+from billing.facts import CheckoutOrder, ProviderPayment
+from billing.model import Interval, Plan
+from billing.providers.stripe.adapter import Stripe
 from demo.sandbox.app import Settings, create_app
 from demo.sandbox.catalog import CatalogEntry
 from tests.support.clock import FakeClock
@@ -247,12 +249,28 @@ class Shop:
         assert paid.psp_sub_id is not None
         return paid.psp_sub_id
 
+    async def cancel(self, sub_id: str) -> None:
+        """Let the subscription end with its period."""
+        await self.stripe.cancel_at_period_end(sub_id, key=uuid.uuid4().hex)
+
+    async def resume(self, sub_id: str) -> None:
+        """Take the cancellation back."""
+        await self.stripe.resume(sub_id, key=uuid.uuid4().hex)
+
+    async def payment_of(self, sub_id: str) -> ProviderPayment:
+        """Return the subscription's latest payment."""
+        found = await self.stripe.fetch_subscription(sub_id)
+        assert found.psp_payment_id is not None
+        return await self.stripe.fetch_payment(found.psp_payment_id, thorough=False)
+
 
 def make_order(plan: Plan = MONTH, *, key: str = "order-1") -> CheckoutOrder:
     """Return an order of the plan."""
     return CheckoutOrder(
         client_id="client-1",
         plan=plan,
+        quantity=1,
+        trial_days=0,
         success_url="https://shop.example/return?session_id={CHECKOUT_SESSION_ID}",
         cancel_url="https://shop.example/plans",
         idempotency_key=key,

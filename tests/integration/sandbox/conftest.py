@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from billing.providers.stripe import Stripe
+from billing.providers.stripe.adapter import Stripe
 from tests.support.clock import FakeClock
 from tests.support.sandbox import Receiver, Sandbox, Shop, run_adapter, run_receiver, run_sandbox
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from billing.errors import ProviderRefusedError
+from billing.facts import PaymentKind, PaymentState
 from billing.model import CheckoutState, Plan
 from tests.support.sandbox import DECLINED_CARD, MONTH, ONCE, YEAR, Shop, make_order
 
@@ -94,7 +95,7 @@ async def test_paid_subscription_checkout_names_its_subscription(shop: Shop, pla
     assert paid.state is CheckoutState.PAID
     assert (paid.psp_sub_id or "").startswith("sub_")
     assert (paid.psp_customer_id or "").startswith("cus_")
-    assert paid.payment is None
+    assert paid.psp_payment_id is None
     assert paid.url is None
 
 
@@ -106,10 +107,11 @@ async def test_plan_paid_once_has_a_payment_and_no_subscription(shop: Shop) -> N
     assert paid.state is CheckoutState.PAID
     assert paid.psp_sub_id is None
     assert (paid.psp_customer_id or "").startswith("cus_")
-    assert paid.payment is not None
-    assert (paid.payment.kind, paid.payment.status) == ("order", "paid")
-    assert (paid.payment.amount_minor, paid.payment.currency) == (500, "eur")
-    assert paid.payment.created_at == shop.clock()
+    assert paid.psp_payment_id is not None
+    payment = await shop.stripe.fetch_payment(paid.psp_payment_id, thorough=False)
+    assert (payment.kind, payment.state) == (PaymentKind.ORDER, PaymentState.PAID)
+    assert (payment.amount_minor, payment.currency) == (500, "eur")
+    assert payment.created_at == shop.clock()
 
 
 async def test_buyer_is_led_back_with_the_session_id(shop: Shop) -> None:

@@ -47,8 +47,8 @@ async def _live_through_everything(shop: Shop) -> None:
     once = await shop.stripe.create_checkout(make_order(ONCE, key="order-3"))
     await shop.sandbox.pay(once.url)
     sub_id = await shop.subscribe(card=DECLINED_AT_RENEWAL_CARD)
-    await shop.stripe.cancel_at_period_end(sub_id)
-    await shop.stripe.resume(sub_id)
+    await shop.cancel(sub_id)
+    await shop.resume(sub_id)
     await shop.sandbox.advance(31)
     await shop.sandbox.advance(14)
 
@@ -85,7 +85,7 @@ async def test_every_event_says_the_version_of_its_shape(shop: Shop) -> None:
 
 async def test_update_names_the_former_values(shop: Shop) -> None:
     sub_id = await shop.subscribe()
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
     data = (await shop.receiver.wait_for("customer.subscription.updated")).event["data"]
 

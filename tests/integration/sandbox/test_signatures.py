@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from billing.errors import BadEventError
-from billing.model import ObjectKind
+from billing.facts import ObjectKind, ObjectRef
 from demo.sandbox.delivery import sign
 from tests.support.clock import FakeClock
 from tests.support.sandbox import WEBHOOK_SECRET, Delivery, Shop, run_adapter
@@ -26,20 +26,27 @@ async def test_delivered_event_is_authentic(shop: Shop, delivery: Delivery) -> N
 
     assert event.external_id == delivery.event["id"]
     assert event.type == "checkout.session.completed"
-    assert event.object_kind is ObjectKind.CHECKOUT
-    assert event.object_id == delivery.event["data"]["object"]["id"]
+    assert event.ref == ObjectRef(ObjectKind.CHECKOUT, delivery.event["data"]["object"]["id"])
     assert event.occurred_at == shop.clock()
     assert not event.livemode
 
 
-@pytest.mark.parametrize("event_type", ["customer.subscription.created", "invoice.paid"])
-async def test_event_about_money_leads_to_its_subscription(shop: Shop, event_type: str) -> None:
-    sub_id = await shop.subscribe()
+@pytest.mark.parametrize(
+    ("event_type", "kind"),
+    [
+        ("customer.subscription.created", ObjectKind.SUBSCRIPTION),
+        ("invoice.paid", ObjectKind.PAYMENT),
+    ],
+)
+async def test_event_about_money_leads_to_its_object(
+    shop: Shop, event_type: str, kind: ObjectKind
+) -> None:
+    await shop.subscribe()
     delivery = await shop.receiver.wait_for(event_type)
 
     event = shop.stripe.verify(delivery.body, delivery.headers, shop.clock())
 
-    assert (event.object_kind, event.object_id) == (ObjectKind.SUBSCRIPTION, sub_id)
+    assert event.ref == ObjectRef(kind, delivery.event["data"]["object"]["id"])
 
 
 async def test_event_about_nothing_of_ours_has_no_object(shop: Shop, delivery: Delivery) -> None:
@@ -47,7 +54,7 @@ async def test_event_about_nothing_of_ours_has_no_object(shop: Shop, delivery: D
 
     event = shop.stripe.verify(other.body, other.headers, shop.clock())
 
-    assert event.object_ref is None
+    assert event.ref is None
 
 
 async def test_signature_is_dated_by_the_wall_and_not_by_the_sandbox(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.errors import ProviderRefusedError
+from billing.facts import PaymentKind, PaymentState
 from billing.model import Interval, Plan
 from policies.model import SubscriptionStatus
 from tests.support.sandbox import DECLINED_AT_RENEWAL_CARD, MONTH, YEAR, Shop
@@ -33,17 +34,16 @@ async def test_new_subscription_is_active_for_its_first_period(shop: Shop, plan:
 async def test_new_subscription_carries_its_paid_invoice(shop: Shop) -> None:
     sub_id = await shop.subscribe()
 
-    payment = (await shop.stripe.fetch_subscription(sub_id)).payment
+    payment = await shop.payment_of(sub_id)
 
-    assert payment is not None
-    assert (payment.kind, payment.status) == ("invoice", "paid")
+    assert (payment.kind, payment.state) == (PaymentKind.INVOICE, PaymentState.PAID)
     assert (payment.amount_minor, payment.currency) == (500, "eur")
 
 
 async def test_cancelled_subscription_runs_until_its_period_ends(shop: Shop) -> None:
     sub_id = await shop.subscribe()
 
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
     found = await shop.stripe.fetch_subscription(sub_id)
     assert found.status is SubscriptionStatus.CANCELING
@@ -53,10 +53,10 @@ async def test_cancelled_subscription_runs_until_its_period_ends(shop: Shop) -> 
 
 async def test_cancelling_twice_is_cancelling_once(shop: Shop) -> None:
     sub_id = await shop.subscribe()
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
     before = await shop.stripe.fetch_subscription(sub_id)
 
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
     assert await shop.stripe.fetch_subscription(sub_id) == before
 
@@ -64,9 +64,9 @@ async def test_cancelling_twice_is_cancelling_once(shop: Shop) -> None:
 async def test_resumed_subscription_is_as_before(shop: Shop) -> None:
     sub_id = await shop.subscribe()
     before = await shop.stripe.fetch_subscription(sub_id)
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
-    await shop.stripe.resume(sub_id)
+    await shop.resume(sub_id)
 
     assert await shop.stripe.fetch_subscription(sub_id) == before
 
@@ -75,9 +75,9 @@ async def test_client_may_change_their_mind_often(shop: Shop) -> None:
     sub_id = await shop.subscribe()
 
     for _ in range(2):
-        await shop.stripe.cancel_at_period_end(sub_id)
-        await shop.stripe.resume(sub_id)
-    await shop.stripe.cancel_at_period_end(sub_id)
+        await shop.cancel(sub_id)
+        await shop.resume(sub_id)
+    await shop.cancel(sub_id)
 
     found = await shop.stripe.fetch_subscription(sub_id)
     assert found.status is SubscriptionStatus.CANCELING
@@ -94,7 +94,7 @@ async def test_subscription_renews_when_its_period_ends(shop: Shop) -> None:
     assert found.items[0].psp_item_id == first.items[0].psp_item_id
     assert found.items[0].period_start == first.items[0].period_end
     assert found.items[0].period_end == datetime(2027, 2, 1, 12, tzinfo=UTC)
-    assert found.payment != first.payment
+    assert found.psp_payment_id != first.psp_payment_id
 
 
 async def test_subscription_renews_when_time_simply_passes(shop: Shop) -> None:
@@ -119,7 +119,7 @@ async def test_year_of_renewals_is_caught_up_one_by_one(shop: Shop) -> None:
 
 async def test_cancelled_subscription_ends_with_its_period(shop: Shop) -> None:
     sub_id = await shop.subscribe()
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
     await shop.sandbox.advance(31)
 
@@ -131,7 +131,7 @@ async def test_cancelled_subscription_ends_with_its_period(shop: Shop) -> None:
 
 async def test_cancelled_subscription_does_not_end_a_second_early(shop: Shop) -> None:
     sub_id = await shop.subscribe()
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
 
     await shop.sandbox.advance(31 - 1.5 / 86_400)
 
@@ -141,11 +141,11 @@ async def test_cancelled_subscription_does_not_end_a_second_early(shop: Shop) ->
 
 async def test_ended_subscription_cannot_be_resumed(shop: Shop) -> None:
     sub_id = await shop.subscribe()
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.cancel(sub_id)
     await shop.sandbox.advance(31)
 
     with pytest.raises(ProviderRefusedError, match="canceled subscription"):
-        await shop.stripe.resume(sub_id)
+        await shop.resume(sub_id)
 
 
 async def test_failed_renewal_is_past_due(shop: Shop) -> None:
@@ -155,8 +155,7 @@ async def test_failed_renewal_is_past_due(shop: Shop) -> None:
 
     found = await shop.stripe.fetch_subscription(sub_id)
     assert found.status is SubscriptionStatus.PAST_DUE
-    assert found.payment is not None
-    assert found.payment.status == "open"
+    assert (await shop.payment_of(sub_id)).state is PaymentState.FAILED
 
 
 async def test_subscription_past_due_for_two_weeks_ends(shop: Shop) -> None:
@@ -180,8 +179,7 @@ async def test_good_card_brings_a_subscription_past_due_back(shop: Shop) -> None
 
     found = await shop.stripe.fetch_subscription(sub_id)
     assert found.status is SubscriptionStatus.ACTIVE
-    assert found.payment is not None
-    assert found.payment.status == "paid"
+    assert (await shop.payment_of(sub_id)).state is PaymentState.PAID
 
 
 async def test_renewal_can_be_made_to_fail(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from billing.errors import BillingError, NoSuchObjectError, ProviderRefusedError, UnavailableError
-from billing.providers.stripe import Stripe
+from billing.providers.stripe.adapter import Stripe
 from tests.support.ports import refusing_port
 from tests.support.sandbox import (
     Sandbox,
@@ -22,8 +22,8 @@ _CALLS: dict[str, Act] = {
     "create_checkout": lambda stripe: stripe.create_checkout(make_order()),
     "fetch_checkout": lambda stripe: stripe.fetch_checkout("cs_test_nowhere"),
     "fetch_subscription": lambda stripe: stripe.fetch_subscription("sub_nowhere"),
-    "cancel_at_period_end": lambda stripe: stripe.cancel_at_period_end("sub_nowhere"),
-    "resume": lambda stripe: stripe.resume("sub_nowhere"),
+    "cancel_at_period_end": lambda stripe: stripe.cancel_at_period_end("sub_nowhere", key="k"),
+    "resume": lambda stripe: stripe.resume("sub_nowhere", key="k"),
 }
 _EVERY_CALL = pytest.mark.parametrize("call", _CALLS.values(), ids=_CALLS.keys())
 _HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from billing.model import Interval, ProviderItem, ProviderSubscription
+from billing.facts import ProviderItem, ProviderSubscription
+from billing.model import Interval
 from billing.transitions import Known, grants_of, observe, order_grants
 from policies.model import SubscriptionStatus as S
 from tests.support.plans import make_plan
@@ -21,13 +22,14 @@ BOUGHT = ProviderSubscription(
     livemode=False,
     raw_status="active",
     status=S.ACTIVE,
+    pause=None,
     started_at=NOW,
     trial_end=None,
     cancel_at=None,
     ended_at=None,
     items=(ProviderItem("si_1", READER.psp_price_id, 1, NOW, NOW + 30 * DAY),),
     client_ref=CLIENT,
-    payment=None,
+    psp_payment_id=None,
     raw="{}",
 )
 

@@ -1,0 +1,33 @@
+"""One Stripe account in one mode: what it says and what we ask of it, over the same calls."""
+
+from billing.providers.stripe.commands import StripeCommands
+from billing.providers.stripe.http import StripeCalls
+from billing.providers.stripe.reader import StripeReader
+from billing.providers.stripe.signing import WebhookSecrets
+
+
+class Stripe(StripeReader, StripeCommands):
+    """A payment provider. Construct inside a running loop; `close` at the end."""
+
+    name = "stripe"
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        secret_key: str,
+        webhook_secrets: tuple[str, ...],
+        livemode: bool,
+        timeout_s: float,
+        retries: int,
+    ) -> None:
+        self.livemode = livemode
+        calls = StripeCalls(
+            api_url=api_url, secret_key=secret_key, timeout_s=timeout_s, retries=retries
+        )
+        StripeReader.__init__(self, calls, WebhookSecrets(webhook_secrets))
+        StripeCommands.__init__(self, calls)
+
+    async def close(self) -> None:
+        """Close the connections to Stripe."""
+        await self._calls.close()

@@ -1,0 +1,109 @@
+"""What we ask of Stripe; a repeat with the same key changes nothing."""
+
+from typing import Any
+
+from billing.facts import CheckoutOrder, ProviderCheckout, SubscriptionChange
+from billing.model import Interval
+from billing.providers.stripe.fields import CLIENT_MARK, get_id, reading
+from billing.providers.stripe.http import StripeCalls
+from billing.providers.stripe.objects import to_checkout
+
+
+class StripeCommands:
+    """The selling half of the port; see `billing.ports.ProviderSeller`."""
+
+    def __init__(self, calls: StripeCalls) -> None:
+        self._calls = calls
+
+    async def create_checkout(self, order: CheckoutOrder) -> ProviderCheckout:
+        """Create a checkout session; the order's key makes a repeat return the same one."""
+        plan, mark = order.plan, {CLIENT_MARK: order.client_id}
+        once = plan.interval is Interval.ONCE
+        params: dict[str, Any] = {
+            "mode": "payment" if once else "subscription",
+            "line_items": [{"price": plan.psp_price_id, "quantity": order.quantity}],
+            "client_reference_id": order.client_id,
+            "metadata": mark,
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+            "expand": ["line_items"],
+        }
+        if not once:
+            params["subscription_data"] = {"metadata": mark}
+        if order.psp_customer_id is not None:
+            params["customer"] = order.psp_customer_id
+        elif once:
+            params["customer_creation"] = "always"
+        return to_checkout(
+            await self._calls.call(
+                self._calls.v1.checkout.sessions.create_async(
+                    params,  # type: ignore[arg-type] # the SDK's typed dict cannot be built in steps
+                    {"idempotency_key": order.idempotency_key},
+                )
+            )
+        )
+
+    async def expire_checkout(self, psp_session_id: str) -> None:
+        """Expire the session."""
+        await self._calls.call(self._calls.v1.checkout.sessions.expire_async(psp_session_id))
+
+    async def change_subscription(
+        self, psp_sub_id: str, change: SubscriptionChange, *, key: str
+    ) -> None:
+        """Update the item; an upgrade waits as a pending update until it is paid."""
+        item: dict[str, Any] = {"id": change.psp_item_id}
+        if change.psp_price_id is not None:
+            item["price"] = change.psp_price_id
+        if change.quantity is not None:
+            item["quantity"] = change.quantity
+        params: Any = {"items": [item], "proration_behavior": "create_prorations"}
+        if change.is_upgrade:
+            params |= {
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "pending_if_incomplete",
+            }
+        await self._calls.call(
+            self._calls.v1.subscriptions.update_async(psp_sub_id, params, {"idempotency_key": key})
+        )
+
+    async def cancel_at_period_end(self, psp_sub_id: str, *, key: str) -> None:
+        """Set `cancel_at_period_end`."""
+        await self._set_cancel(psp_sub_id, key, cancel=True)
+
+    async def resume(self, psp_sub_id: str, *, key: str) -> None:
+        """Unset `cancel_at_period_end`."""
+        await self._set_cancel(psp_sub_id, key, cancel=False)
+
+    async def cancel_now(self, psp_sub_id: str, *, key: str) -> None:
+        """Cancel the subscription."""
+        await self._calls.call(
+            self._calls.v1.subscriptions.cancel_async(psp_sub_id, {}, {"idempotency_key": key})
+        )
+
+    async def refund(self, psp_intent_id: str, amount_minor: int | None, *, key: str) -> str:
+        """Create a refund."""
+        params: Any = {"payment_intent": psp_intent_id}
+        if amount_minor is not None:
+            params["amount"] = amount_minor
+        body = await self._calls.call(
+            self._calls.v1.refunds.create_async(params, {"idempotency_key": key})
+        )
+        with reading("refund"):
+            return get_id(body)
+
+    async def open_portal(self, psp_customer_id: str, return_url: str) -> str:
+        """Create a portal session."""
+        body = await self._calls.call(
+            self._calls.v1.billing_portal.sessions.create_async(
+                {"customer": psp_customer_id, "return_url": return_url}
+            )
+        )
+        with reading("portal session"):
+            return str(body["url"])
+
+    async def _set_cancel(self, psp_sub_id: str, key: str, *, cancel: bool) -> None:
+        await self._calls.call(
+            self._calls.v1.subscriptions.update_async(
+                psp_sub_id, {"cancel_at_period_end": cancel}, {"idempotency_key": key}
+            )
+        )
