@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from billing.derive import Plans
 from billing.errors import UnknownPlanError
 from billing.model import Plan
 
@@ -17,6 +18,7 @@ class Catalog:
         self._for_sale = {plan.id: plan for plan in for_sale}
         plans = [*published, *self._for_sale.values()]
         self._by_price = {plan.psp_price_id: plan for plan in plans}
+        self._by_version = {(plan.id, plan.version): plan for plan in plans}
 
     @property
     def for_sale(self) -> tuple[Plan, ...]:
@@ -27,6 +29,11 @@ class Catalog:
     def by_price(self) -> Mapping[str, Plan]:
         """Return every published plan version by the provider's price id."""
         return self._by_price
+
+    @property
+    def plans(self) -> Plans:
+        """Return every published plan version, by price and by version."""
+        return Plans(self._by_price, self._by_version)
 
     def get(self, plan_id: str) -> Plan:
         """Return the plan on sale under the id.

@@ -19,7 +19,6 @@ from billing.model import (
     Subscription,
 )
 from billing.ports import Clock, Provider
-from billing.result import Applied
 from billing.storage import audit, checkouts, clients, grants, subscriptions
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Database
@@ -96,7 +95,7 @@ class Checkout:
             return Settling(plan)
         cause = Cause(Source.RETURN, f"client:{client_id}")
         await self._applier.apply(ObjectRef(ObjectKind.CHECKOUT, intent.psp_session_id), cause)
-        if checkout.state is not CheckoutState.EXPIRED:
+        if checkout.state is CheckoutState.PAID:
             return AlreadyHeld(plan)
         return await self._create(await self._open(client_id, plan, return_host, return_to), plan)
 
@@ -114,12 +113,11 @@ class Checkout:
             return None
         cause = Cause(Source.RETURN, f"client:{intent.client_id}")
         result = await self._applier.apply(ObjectRef(ObjectKind.CHECKOUT, psp_session_id), cause)
-        state = CheckoutState.PAID
-        if result.applied is Applied.WAITING:
-            state = CheckoutState(result.detail)
-        elif result.detail == CheckoutState.EXPIRED.value:
-            state = CheckoutState.EXPIRED
-        return Returned(state, intent.client_id, intent.return_host, intent.return_to)
+        if result.client_id is None:
+            return None
+        return Returned(
+            CheckoutState(result.detail), intent.client_id, intent.return_host, intent.return_to
+        )
 
     async def find_abandoned(self, intent_id: str) -> Returned | None:
         """Return where a visitor who left the hosted page came from; None if no such checkout."""

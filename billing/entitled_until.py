@@ -4,11 +4,19 @@ trialing   trial end + slack
 active     period end + slack (Stripe settles a renewal's invoice about an hour
            after the period has ended; the slack bridges that hour)
 canceling  the earlier of cancel date and period end
-past_due   first seen past due + the plan's grace; NOT the period end, which the
+past_due   past due since + the plan's grace; NOT the period end, which the
            provider has already moved on to the month that is not paid
 pending    nothing
-paused, unpaid, ended
+unpaid     the moment we learned of it
+paused, ended
            the moment we learned of it, or the provider's end if that is earlier
+
+What the item's own money says comes on top of that:
+never paid, first payment awaited    nothing: a debit that settles later opens nothing now,
+                                     whatever the subscription is called meanwhile
+past_due, unpaid                     never before the end of what is paid: an item that
+                                     nobody pays for does not shorten its neighbour
+taken back, as a whole               not after that moment
 """
 
 from dataclasses import dataclass
@@ -21,8 +29,8 @@ from policies.model import SubscriptionStatus
 class Standing:
     """How a subscription stands, with the instants that we noted about it ourselves.
 
-    `closed_at` is when it was first seen to give nothing, `past_due_since` when it was
-    first seen past due; each is set while its status holds.
+    `closed_at` is when it was first seen to give nothing, `past_due_since` when its
+    unpaid payment was asked for; each is set while its status holds.
     """
 
     status: SubscriptionStatus
@@ -33,11 +41,34 @@ class Standing:
     past_due_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ItemMoney:
+    """What was paid for one item.
+
+    `paid_through` is the end of the last period paid for with money that we still have,
+    None if there is none. `is_awaited` tells that nothing ever came for the item, and
+    that its first payment is still out. `taken_back_at` is set while the last money that
+    came for it is gone again.
+    """
+
+    paid_through: datetime | None = None
+    is_awaited: bool = False
+    taken_back_at: datetime | None = None
+
+
 CLOSED = frozenset({SubscriptionStatus.PAUSED, SubscriptionStatus.UNPAID, SubscriptionStatus.ENDED})
+
+# In these the provider has let time pass that nobody paid for: what is paid still counts.
+_OWING = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+# In these the provider trusts that the first payment comes; we wait for it.
+_TRUSTING = frozenset(
+    {SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELING, SubscriptionStatus.PAST_DUE}
+)
 
 
 def entitled_until(
     standing: Standing,
+    money: ItemMoney,
     period_end: datetime,
     *,
     from_at: datetime,
@@ -45,11 +76,17 @@ def entitled_until(
     grace: timedelta,
 ) -> datetime:
     """Return the instant at which the item stops opening doors; never before `from_at`."""
-    until = _until(standing, period_end, from_at, slack, grace)
+    if money.is_awaited and standing.status in _TRUSTING:
+        return from_at
+    until = _by_status(standing, period_end, from_at, slack, grace)
+    if standing.status in _OWING and money.paid_through is not None:
+        until = max(until, money.paid_through)
+    if money.taken_back_at is not None:
+        until = min(until, money.taken_back_at)
     return max(until, from_at)
 
 
-def _until(
+def _by_status(
     standing: Standing,
     period_end: datetime,
     from_at: datetime,

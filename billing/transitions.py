@@ -1,19 +1,30 @@
-"""From the provider's current object to our rows: pure, and the same for every path.
+"""From the provider's current object to our row of it: pure, and the same for every path.
 
-A webhook, the return page, an operator's resync and the reconciler all end here, so
-that they cannot disagree.
+A webhook, the return page, an operator's resync and the reconciler all come through
+here, so that they cannot disagree.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from billing.entitled_until import CLOSED, Standing, entitled_until
-from billing.facts import PauseKind, ProviderItem, ProviderSubscription
-from billing.model import FeatureValue, Plan
+from billing.entitled_until import CLOSED
+from billing.facts import PauseKind, ProviderPayment, ProviderSubscription
+from billing.model import Cause
 from policies.model import SubscriptionStatus
 
-_PAUSABLE = {SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELING}
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look at an object: its number among all looks, when, and why.
+
+    `as_of` is the instant of which it tells: that of the call, or of a snapshot's event.
+    """
+
+    seq: int
+    at: datetime
+    as_of: datetime
+    cause: Cause
+    is_snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +38,6 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class GrantFact:
-    """A grant as it shall stand in the table; `source_id` names the item or order."""
-
-    app_id: str
-    feature: str
-    value: FeatureValue
-    source: str
-    source_id: str
-    plan: str
-    version: int
-    status: str | None
-    from_at: datetime
-    until_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """The subscription's row after an observation. `verified` False asks for another look."""
 
@@ -53,105 +48,71 @@ class Observed:
     verified: bool
 
 
+# What a pause of collection lies over; anything else is told by the status itself.
+_PAUSABLE = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELING})
+
+# The order of a life: of two snapshots of one second the later in life is the newer
+# (webhooks say "created, incomplete" and "updated, active" within a millisecond).
+_LIFE = (
+    SubscriptionStatus.PENDING,
+    SubscriptionStatus.TRIALING,
+    SubscriptionStatus.ACTIVE,
+    SubscriptionStatus.PAST_DUE,
+    SubscriptionStatus.PAUSED,
+    SubscriptionStatus.CANCELING,
+    SubscriptionStatus.UNPAID,
+    SubscriptionStatus.ENDED,
+)
+
+
 def observe(
-    subscription: ProviderSubscription, known: Known | None, observed_at: datetime
+    subscription: ProviderSubscription,
+    known: Known | None,
+    sighting: Sighting,
+    open_pauses: frozenset[PauseKind],
 ) -> Observed:
     """Place the current object in our state machine.
 
     A status that we do not know keeps the last one and is marked unverified: never a
     crash, and never a denial. Access begins no later than we saw it paid, whatever
-    the provider's clock says.
+    the provider's clock says. A subscription that rests in one of `open_pauses` goes on
+    opening doors.
     """
     status = subscription.status or (known.status if known else SubscriptionStatus.PENDING)
     # Stripe leaves the status `active` while collection is paused and invoices are
     # voided: nobody pays, so nobody passes (pay-rails/pay#659).
-    if subscription.pause is PauseKind.VOID and status in _PAUSABLE:
+    is_resting = subscription.pause is not None and subscription.pause not in open_pauses
+    if is_resting and status in _PAUSABLE:
         status = SubscriptionStatus.PAUSED
-    first_seen = known.from_at if known else observed_at
     return Observed(
         status=status,
-        from_at=min(subscription.started_at, first_seen),
-        closed_at=_since(status in CLOSED, known.closed_at if known else None, observed_at),
+        from_at=min(subscription.started_at, known.from_at if known else sighting.at),
+        closed_at=_since(status in CLOSED, known.closed_at if known else None, sighting.at),
         past_due_since=_since(
             status is SubscriptionStatus.PAST_DUE,
             known.past_due_since if known else None,
-            observed_at,
+            sighting.at,
         ),
-        verified=subscription.status is not None,
+        verified=subscription.status is not None and not sighting.is_snapshot,
     )
 
 
-def grants_of(
-    subscription: ProviderSubscription,
-    observed: Observed,
-    plans_by_price: Mapping[str, Plan],
-    slack: timedelta,
-) -> list[GrantFact]:
-    """Return the grants that the subscription's items give; an unknown price gives none here.
-
-    Nothing is taken back for an unknown price either: `apply` leaves grants that are
-    not named as they are, until the item itself is gone.
-    """
-    standing = Standing(
-        status=observed.status,
-        trial_end=subscription.trial_end,
-        cancel_at=subscription.cancel_at,
-        ended_at=subscription.ended_at,
-        closed_at=observed.closed_at,
-        past_due_since=observed.past_due_since,
-    )
-    return [
-        grant
-        for item in subscription.items
-        if (plan := plans_by_price.get(item.psp_price_id)) is not None
-        for grant in _item_grants(item, plan, standing, observed.from_at, slack)
-    ]
+def is_newer(
+    as_of: datetime, status: SubscriptionStatus | None, than: tuple[datetime, SubscriptionStatus]
+) -> bool:
+    """Tell whether a snapshot tells of a later moment of a subscription's life than our row."""
+    known_at, known_status = than
+    rank = _LIFE.index(status) if status else -1
+    return (as_of, rank) > (known_at, _LIFE.index(known_status))
 
 
-def _item_grants(
-    item: ProviderItem, plan: Plan, standing: Standing, from_at: datetime, slack: timedelta
-) -> list[GrantFact]:
-    until_at = entitled_until(
-        standing,
-        item.period_end,
-        from_at=from_at,
-        slack=slack,
-        grace=timedelta(days=plan.grace_days),
-    )
-    return [
-        GrantFact(
-            app_id=feature.app_id,
-            feature=feature.feature,
-            value=feature.value,
-            source="item",
-            source_id=item.psp_item_id,
-            plan=plan.id,
-            version=plan.version,
-            status=standing.status.value,
-            from_at=from_at,
-            until_at=until_at,
-        )
-        for feature in plan.features
-    ]
-
-
-def order_grants(plan: Plan, psp_session_id: str, paid_at: datetime) -> list[GrantFact]:
-    """Return the grants of a plan that was paid once: they never end."""
-    return [
-        GrantFact(
-            app_id=feature.app_id,
-            feature=feature.feature,
-            value=feature.value,
-            source="order",
-            source_id=psp_session_id,
-            plan=plan.id,
-            version=plan.version,
-            status=None,
-            from_at=paid_at,
-            until_at=None,
-        )
-        for feature in plan.features
-    ]
+def observe_payment(
+    payment: ProviderPayment, known_paid_at: datetime | None, sighting: Sighting
+) -> ProviderPayment:
+    """Return the payment as our row shall tell it: paid no later than we first saw it paid."""
+    if payment.paid_at is None:
+        return payment
+    return replace(payment, paid_at=min(payment.paid_at, known_paid_at or sighting.at))
 
 
 def _since(holds: bool, known: datetime | None, observed_at: datetime) -> datetime | None:  # noqa: FBT001 - one predicate, named at each call

@@ -21,12 +21,12 @@ import yaml
 from bench.errors import BenchError
 from bench.site import Site, free_port, running, temporary_folder
 from bench.stacks.stack import Listening
+from billing.derive import GrantFact
 from billing.model import Plan
 from billing.storage.clients import get_or_create_client
 from billing.storage.grants import bump_version, save_grants
 from billing.storage.migrate import migrate
 from billing.storage.pool import Database
-from billing.transitions import GrantFact
 from gateway.config.load import load_config
 from gateway.demo_secrets import placeholders
 from gateway.embedded.errors import EmbeddedError

@@ -1,5 +1,7 @@
 """Clients, and the customers under which providers know them."""
 
+from datetime import datetime
+
 from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
 
@@ -30,6 +32,18 @@ async def find_external_id(connection: Connection, client_id: str) -> str | None
     return name
 
 
+async def lock_client(connection: Connection, client_id: str) -> None:
+    """Let nobody else derive the client's grants until the transaction ends.
+
+    Taken before the client's facts are read, so that of two who changed different facts
+    the later one sees what the earlier one wrote. Rows that only refer to the client
+    (sessions, blocks) can still be written meanwhile.
+    """
+    await connection.execute(
+        "select 1 from clients where id = $1::text::uuid for no key update", client_id
+    )
+
+
 async def find_client_by_customer(
     connection: Connection, psp: str, psp_customer_id: str, *, livemode: bool
 ) -> str | None:
@@ -47,10 +61,11 @@ async def find_client_by_customer(
 async def find_customer(
     connection: Connection, psp: str, client_id: str, *, livemode: bool
 ) -> str | None:
-    """Return a customer id of the client at the provider."""
+    """Return a customer of the provider as which the client can pay."""
     found: str | None = await connection.fetchval(
         "select psp_id from psp_customers"
-        " where psp = $1 and livemode = $2 and client_id = $3::text::uuid order by psp_id limit 1",
+        " where psp = $1 and livemode = $2 and client_id = $3::text::uuid"
+        " and unlinked_at is null order by psp_id limit 1",
         psp,
         livemode,
         client_id,
@@ -70,3 +85,26 @@ async def link_customer(
         psp_customer_id,
         client_id,
     )
+
+
+async def unlink_customer(
+    connection: Connection,
+    psp: str,
+    psp_customer_id: str,
+    client_id: str,
+    now: datetime,
+    *,
+    livemode: bool,
+) -> bool:
+    """Note that the client cannot pay as the customer any more; tell whether that is news."""
+    status = await connection.execute(
+        "update psp_customers set unlinked_at = $5"
+        " where psp = $1 and livemode = $2 and psp_id = $3 and client_id = $4::text::uuid"
+        " and unlinked_at is null",
+        psp,
+        livemode,
+        psp_customer_id,
+        client_id,
+        now,
+    )
+    return status != "UPDATE 0"

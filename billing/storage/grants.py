@@ -1,81 +1,75 @@
 """Grants, the version of a client's facts, and the notice of a change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
 
+from billing.derive import GrantFact
+from billing.grant_changes import HeldGrant
 from billing.storage.pool import Connection
-from billing.transitions import GrantFact
 
 CHANNEL = "tollway_entitlement"
 """Payload: `client_id:version`, sent by the transaction that wrote that version."""
 
 
 async def save_grants(
-    connection: Connection, client_id: str, facts: list[GrantFact], actor: str
-) -> bool:
-    """Write grants by what gave them (item or order) and feature; tell whether any changed."""
-    changed = [await _save_grant(connection, client_id, fact, actor) for fact in facts]
-    return any(changed)
-
-
-async def _save_grant(connection: Connection, client_id: str, fact: GrantFact, actor: str) -> bool:
-    status = await connection.execute(
+    connection: Connection, client_id: str, facts: Sequence[GrantFact], actor: str
+) -> None:
+    """Write grants by what gave them (item or order) and feature; what had ended lives again."""
+    await connection.executemany(
         """
         insert into grants as g (client_id, app_id, feature, value, source, source_id, plan,
-                                 version, status, from_at, until_at, actor)
-        values ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                 version, quantity, status, from_at, until_at, actor)
+        values ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         on conflict (source, source_id, app_id, feature) do update set
             value = excluded.value, plan = excluded.plan, version = excluded.version,
-            status = excluded.status, from_at = least(g.from_at, excluded.from_at),
-            until_at = excluded.until_at, revoked_at = null
-        where (g.value, g.plan, g.version, g.status, g.until_at, g.revoked_at)
-            is distinct from (excluded.value, excluded.plan, excluded.version, excluded.status,
-                              excluded.until_at, null::timestamptz)
+            quantity = excluded.quantity, status = excluded.status,
+            from_at = least(g.from_at, excluded.from_at), until_at = excluded.until_at,
+            revoked_at = null, reason = ''
+        """,
+        [
+            (
+                client_id,
+                fact.app_id,
+                fact.feature,
+                fact.value,
+                fact.source,
+                fact.source_id,
+                fact.plan,
+                fact.version,
+                fact.quantity,
+                fact.status,
+                fact.from_at,
+                fact.until_at,
+                actor,
+            )
+            for fact in facts
+        ],
+    )
+
+
+async def list_derived(connection: Connection, client_id: str) -> list[HeldGrant]:
+    """Return the client's grants that came of a provider's facts, ended ones too."""
+    rows = await connection.fetch(
+        """
+        select id::text, revoked_at, app_id, feature, value, source, source_id, plan, version,
+               status, from_at, until_at, quantity
+        from grants where client_id = $1::text::uuid and source in ('item', 'order')
         """,
         client_id,
-        fact.app_id,
-        fact.feature,
-        fact.value,
-        fact.source,
-        fact.source_id,
-        fact.plan,
-        fact.version,
-        fact.status,
-        fact.from_at,
-        fact.until_at,
-        actor,
     )
-    return status != "INSERT 0 0"
+    return [HeldGrant(row[0], row[1], GrantFact(*row[2:])) for row in map(tuple, rows)]
 
 
-async def revoke_item_grants(
-    connection: Connection,
-    subscription_id: str,
-    kept: list[GrantFact],
-    kept_items: list[str],
-    now: datetime,
-) -> bool:
-    """End the grants of items that left the subscription, or whose plan changed; tell if any did.
-
-    `kept_items` are items with a price that no plan of ours has: what they gave before
-    stays, since not knowing a price is no reason to shut a door.
-    """
-    status = await connection.execute(
-        """
-        update grants g set revoked_at = $4, reason = 'item changed'
-        where g.source = 'item' and g.revoked_at is null
-          and g.source_id in (select psp_item_id from subscription_items
-                              where subscription_id = $1::text::uuid)
-          and not g.source_id = any($2::text[])
-          and not (g.source_id || '/' || g.app_id || '/' || g.feature) = any($3::text[])
-        """,
-        subscription_id,
-        kept_items,
-        [f"{fact.source_id}/{fact.app_id}/{fact.feature}" for fact in kept],
+async def revoke_grants(connection: Connection, grant_ids: Sequence[str], now: datetime) -> None:
+    """End the grants: what gave them is gone, or gives something else."""
+    await connection.execute(
+        "update grants set revoked_at = $2, reason = 'nothing gives it any more'"
+        " where id = any($1::text[]::uuid[])",
+        list(grant_ids),
         now,
     )
-    return status != "UPDATE 0"
 
 
 async def bump_version(connection: Connection, client_id: str) -> int:

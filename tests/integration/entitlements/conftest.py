@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
+from billing.derive import GrantFact
 from billing.storage.clients import get_or_create_client
 from billing.storage.grants import bump_version, save_grants
 from billing.storage.pool import Database
-from billing.transitions import GrantFact
 from tests.support.clock import FakeClock
 from tests.support.servers import Servers
 
