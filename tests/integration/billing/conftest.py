@@ -10,7 +10,9 @@ from billing.catalog import Catalog
 from billing.checkout import Checkout, CheckoutUrls
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
-from billing.model import Hosted, Interval
+from billing.facts import parse_ref
+from billing.model import Cause, Hosted, Interval, Source
+from billing.result import Result
 from billing.storage.clients import get_or_create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
@@ -49,6 +51,14 @@ class Shop:
         self.provider.pay(session_id)
         await self.checkout.finish(session_id)
         return session_id
+
+    async def see(
+        self, ref: str, source: Source = Source.WEBHOOK, *, dry_run: bool = False
+    ) -> Result:
+        """Apply the object of the reference, as a webhook about it would."""
+        found = parse_ref(ref)
+        assert found is not None
+        return await self.applier.apply(found, Cause(source, "psp:memory"), dry_run=dry_run)
 
     async def outcome(self, app_id: str = "notes") -> Outcome:
         """Decide on the app for the client, as the gate does."""
