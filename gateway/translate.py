@@ -3,6 +3,7 @@
 from datetime import timedelta
 from ipaddress import ip_network
 
+from billing.facts import PauseKind
 from billing.model import Interval, Plan, PlanFeature
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
 from gateway.config.app_schema import AppConfig, RouteConfig
@@ -121,6 +122,11 @@ def signing_key_of(config: Config) -> bytes:
 def slack_of(config: Config) -> timedelta:
     """Return how long doors stay open past a paid period."""
     return timedelta(seconds=config.billing.slack_s)
+
+
+def open_pauses_of(config: Config) -> frozenset[PauseKind]:
+    """Return the pauses of a subscription that leave doors open."""
+    return frozenset(PauseKind(kind) for kind in config.billing.open_while_paused)
 
 
 def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:

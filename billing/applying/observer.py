@@ -98,13 +98,13 @@ class Observer:
         given = await self._regrant(connection, client_id, facts, sighting)
         if sighting.is_snapshot and given.lowers:
             raise _RollBackError(Result(Applied.STALE, client_id, "would lower access"))
-        alarms = [*saved.alarms, *await self._overlaps(connection, client_id, facts, sighting)]
-        changes = (*saved.changes, *given.told)
-        if changes:
-            await _audit(connection, look.action(), client_id, changes, sighting.cause)
         version = None
         if given.written or given.ended:
             version = await grants.bump_version(connection, client_id)
+        changes = (*saved.changes, *given.told)
+        if changes:
+            await _audit(connection, look.action(), client_id, changes, sighting.cause)
+        alarms = [*saved.alarms, *await self._overlaps(connection, client_id, facts, sighting)]
         applied = Applied.CHANGED if changes else Applied.UNCHANGED
         result = Result(applied, client_id, changes=changes)
         if dry_run:

@@ -75,7 +75,7 @@ async def revoke_grants(connection: Connection, grant_ids: Sequence[str], now: d
 async def bump_version(connection: Connection, client_id: str) -> int:
     """Raise the version of the client's facts and tell every listener at commit.
 
-    Call it last in the transaction: the row lock that it takes orders the commits of
+    Call it after all else but the audit: the row lock that it takes orders the commits of
     one client, so that a higher version never becomes visible before a lower one.
     """
     version = int(

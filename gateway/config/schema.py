@@ -141,6 +141,9 @@ class BillingConfig(Section):
     slack_s: Whole = Field(
         14_400, ge=0, le=86_400, description="seconds past a paid period while its renewal settles"
     )
+    open_while_paused: tuple[
+        Annotated[Literal["keep_as_draft", "mark_uncollectible"], Word], ...
+    ] = Field((), description="pauses of collection that leave doors open")
 
 
 class EntitlementsConfig(Section):

@@ -18,7 +18,13 @@ from gateway.control import ControlServer, create_control_app
 from gateway.errors import StartError
 from gateway.health import Health
 from gateway.stores import Stores, checks_of
-from gateway.translate import page_settings_of, plans_of, proxy_settings_of, slack_of
+from gateway.translate import (
+    open_pauses_of,
+    page_settings_of,
+    plans_of,
+    proxy_settings_of,
+    slack_of,
+)
 from gateway.wiring.extras import Extras
 
 
@@ -55,6 +61,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         extras.clock,
         stores.reader.invalidate,
         slack_of(config),
+        site=config.public.host,
+        open_pauses=open_pauses_of(config),
     )
     public_url = proxy_settings_of(config).public_url
     urls = CheckoutUrls(

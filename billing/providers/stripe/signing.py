@@ -28,7 +28,7 @@ class WebhookSecrets:
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = secrets
-        self._matched = 0
+        self._seen: set[int] = set()
 
     def check(self, body: bytes, header: str, now: datetime) -> None:
         """Check the signature over the raw bytes with each secret.
@@ -44,15 +44,15 @@ class WebhookSecrets:
         raise BadEventError("signature does not match")
 
     def _note(self, position: int) -> None:
-        """Tell when another secret matches than before: the rotation is under way, or done."""
-        if position == self._matched:
+        """Tell once of each secret that it signs: a rotation is under way, or done."""
+        if position in self._seen:
             return
-        self._matched = position
-        if position == 0:
-            _log.info("webhook_secret_changed", position=position)
-        else:
+        self._seen.add(position)
+        if position > 0:
             # Whoever put a new secret first expects it to be the one in use.
-            _log.warning("webhook_secret_is_not_the_first", position=position)
+            _log.warning("webhook_signed_with_another_than_the_first_secret", position=position)
+        elif len(self._seen) > 1:
+            _log.info("webhook_signed_with_the_first_secret", position=position)
 
 
 def _matches(body: bytes, header: str, secret: str) -> bool:
