@@ -75,19 +75,21 @@ def make_subscription(
     ended_at: datetime | None = None,
     closed_at: datetime | None = None,
     past_due_since: datetime | None = None,
+    start: datetime = START,
+    end: datetime = END,
 ) -> SubscriptionFact:
-    """Return a subscription that began at `START`; its latest payment is the last of them."""
+    """Return a subscription that began at `start`; its latest payment is the last of them."""
     return SubscriptionFact(
         psp_sub_id=name,
         status=status,
-        from_at=START,
+        from_at=start,
         trial_end=trial_end,
         cancel_at=cancel_at,
         ended_at=ended_at,
         closed_at=closed_at,
         past_due_since=past_due_since,
         psp_payment_id=latest or (payments[-1].psp_payment_id if payments else None),
-        items=items or (make_item(),),
+        items=items or (make_item(start=start, end=end),),
         payments=payments,
     )
 

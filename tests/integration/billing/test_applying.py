@@ -14,6 +14,7 @@ from billing.errors import NoSuchObjectError, ProviderRefusedError, UnavailableE
 from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind
 from billing.model import Cause, Source
 from billing.result import Applied
+from billing.storage.clients import lock_client
 from policies.decision import Outcome
 from policies.model import SubscriptionStatus
 from tests.integration.billing.conftest import Shop
@@ -38,6 +39,8 @@ TABLES = {
 FACTS = ("subscriptions", "subscription_items", "payments", "checkout_intents", "grants")
 KEEP = "".join(f"create table kept_{t} as table {t};" for t in FACTS)
 EMPTY_AND_REFILL = "".join(f"delete from {t}; insert into {t} table kept_{t};" for t in FACTS)  # noqa: S608 - ours
+# Somebody waits for a row that another transaction has changed or locked.
+WAITS = "select exists (select 1 from pg_locks where not granted and locktype = 'transactionid')"
 RESTORE = (
     f"set session_replication_role = replica; {EMPTY_AND_REFILL}"
     " set session_replication_role = origin"
@@ -365,6 +368,22 @@ async def test_history_told_in_any_order_ends_the_same(shop: Shop) -> None:
     grants = {row[0]: row for row in ends[0]["grants"]}
     assert grants[order][6] == shop.clock()
     assert grants[f"si_{sub}"][4] == "canceling"
+
+
+async def test_who_derives_waits_for_whoever_is_changing_the_clients_facts(shop: Shop) -> None:
+    session_id = await shop.buy()
+    shop.clock.move(days=1)
+    async with shop.database.transaction() as other:
+        await lock_client(other, shop.client_id)
+        await other.execute("update payments set taken_back_at = $1", shop.clock())
+        seeing = asyncio.create_task(shop.see(f"subscription:sub_{session_id}"))
+        while not seeing.done() and not await other.fetchval(WAITS):
+            pass
+        waited = not seeing.done()
+    await seeing
+
+    assert waited
+    assert await shop.outcome() is Outcome.PAY
 
 
 async def test_two_who_apply_different_objects_of_a_client_at_once_end_as_one_who_did_both(
