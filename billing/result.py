@@ -58,7 +58,12 @@ def changes_between(
     """Return the fields in which two tellings of the thing `name` differ."""
     was, now = before or {}, after or {}
     return tuple(
-        Change(f"{kind} {name} {field}", f"{kind}.{field}", tell(was.get(field)), tell(value))
+        Change(
+            f"{kind} {name} {field}",
+            f"{kind}.{field.split()[0]}",
+            tell(was.get(field)),
+            tell(value),
+        )
         for field, value in {**dict.fromkeys(was), **now}.items()
         if tell(was.get(field)) != tell(value)
     )

@@ -60,10 +60,11 @@ def to_event(body: Json) -> EventRef:
 
 
 def find_snapshot(body: Json) -> ProviderSubscription | None:
-    """Return the subscription that a snapshot event carries, if it is of one."""
+    """Return the subscription that a snapshot event carries, if it carries all of one."""
     if body.get("object") == _THIN or not body["type"].startswith("customer.subscription."):
         return None
-    return to_subscription(body["data"]["object"])
+    subscription = body["data"]["object"]
+    return None if subscription["items"].get("has_more") else to_subscription(subscription)
 
 
 def _to_thin_event(body: Json) -> EventRef:

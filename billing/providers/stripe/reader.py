@@ -67,10 +67,18 @@ class StripeReader:
         )
 
     async def fetch_subscription(self, psp_sub_id: str) -> ProviderSubscription:
-        """Retrieve the subscription."""
-        return to_subscription(
-            await self._calls.call(self._calls.v1.subscriptions.retrieve_async(psp_sub_id))
-        )
+        """Retrieve the subscription, and its items apart where it holds only the first of them.
+
+        An item left out would be taken for one that was removed.
+        """
+        body = await self._calls.call(self._calls.v1.subscriptions.retrieve_async(psp_sub_id))
+        with reading("subscription"):
+            has_more = body["items"].get("has_more")
+        if has_more:
+            wanted: Any = {"subscription": psp_sub_id, "limit": _PAGE}
+            items = await self._rows(self._calls.v1.subscription_items.list_async(wanted))
+            body = body | {"items": {"data": items}}
+        return to_subscription(body)
 
     async def fetch_customer(self, psp_customer_id: str) -> ProviderCustomer:
         """Retrieve the customer."""

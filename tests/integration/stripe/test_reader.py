@@ -220,6 +220,35 @@ async def test_answer_of_another_shape_is_refused_and_not_taken_for_an_order(
         await stripe.resolve_payment("pi_1")
 
 
+@pytest.mark.parametrize("has_more", [False, True])
+async def test_every_item_of_a_subscription_is_read(
+    canned: Canned, stripe: Stripe, has_more: bool
+) -> None:
+    items = [
+        {
+            "id": f"si_{number}",
+            "price": {"id": "price_1"},
+            "current_period_start": START,
+            "current_period_end": START + 10,
+        }
+        for number in range(15)
+    ]
+    canned.lists["/v1/subscription_items"] = items
+    canned.objects["/v1/subscriptions/sub_1"] = {
+        "id": "sub_1",
+        "customer": "cus_1",
+        "livemode": False,
+        "status": "active",
+        "created": START,
+        "items": {"data": items[:10] if has_more else items, "has_more": has_more},
+    }
+
+    found = await stripe.fetch_subscription("sub_1")
+
+    assert [item.psp_item_id for item in found.items] == [f"si_{n}" for n in range(15)]
+    assert len(canned.asked) == 1 + has_more
+
+
 async def test_subscriptions_are_listed_whatever_their_status_and_age(
     canned: Canned, stripe: Stripe
 ) -> None:

@@ -142,6 +142,13 @@ def test_event_of_a_subscription_carries_it_as_it_was() -> None:
     assert (snapshot.psp_sub_id, snapshot.raw_status) == ("sub_1", "active")
 
 
+def test_subscription_of_which_only_some_items_came_is_not_gone_by() -> None:
+    items = EXAMPLES["subscription"]["items"] | {"has_more": True}
+    subscription = EXAMPLES["subscription"] | {"id": "sub_1", "items": items}
+
+    assert find_snapshot(event("customer.subscription.updated", subscription)) is None
+
+
 @pytest.mark.parametrize(
     "body", [event("invoice.paid", {"id": "in_1"}), thin("customer.subscription.updated", "sub_1")]
 )
