@@ -4,6 +4,7 @@ Its objects are changed by hand, as the provider's own machinery would change th
 events are made by the tests.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -52,7 +53,8 @@ class MemoryProvider:
 
     `is_down` makes every call unavailable, `is_garbled` every answer unreadable,
     `is_declining` every upgrade unpaid. `calls` are the names of what was asked, in order.
-    `events` are what `list_events` knows, in the order of their making.
+    `events` are what `list_events` knows, in the order of their making. `held_back` keeps
+    the next answer about a subscription, as it is then, until the event is set.
     """
 
     name = "memory"
@@ -71,6 +73,7 @@ class MemoryProvider:
         self.orders: dict[str, CheckoutOrder] = {}
         self.ways: dict[str, str] = {}
         self.events: list[EventRef] = []
+        self.held_back: asyncio.Event | None = None
         self._by_key: dict[str, str] = {}
         self._snapshots: dict[str, ProviderSubscription] = {}
 
@@ -101,7 +104,11 @@ class MemoryProvider:
 
     async def fetch_subscription(self, psp_sub_id: str) -> ProviderSubscription:
         self._answer("fetch_subscription")
-        return self._get(self.subscriptions, psp_sub_id)
+        found, held_back = self._get(self.subscriptions, psp_sub_id), self.held_back
+        self.held_back = None
+        if held_back is not None:
+            await held_back.wait()
+        return found
 
     async def resolve_payment(self, any_id: str) -> str:
         self._answer("resolve_payment")

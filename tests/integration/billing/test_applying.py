@@ -39,8 +39,11 @@ TABLES = {
 FACTS = ("subscriptions", "subscription_items", "payments", "checkout_intents", "grants")
 KEEP = "".join(f"create table kept_{t} as table {t};" for t in FACTS)
 EMPTY_AND_REFILL = "".join(f"delete from {t}; insert into {t} table kept_{t};" for t in FACTS)  # noqa: S608 - ours
-# Somebody waits for a row that another transaction has changed or locked.
-WAITS = "select exists (select 1 from pg_locks where not granted and locktype = 'transactionid')"
+# Somebody waits: for a row that another transaction has locked, or for an object's lock.
+WAITS = (
+    "select exists (select 1 from pg_stat_activity where datname = current_database()"
+    " and wait_event_type = 'Lock' and wait_event = $1)"
+)
 RESTORE = (
     f"set session_replication_role = replica; {EMPTY_AND_REFILL}"
     " set session_replication_role = origin"
@@ -377,13 +380,57 @@ async def test_who_derives_waits_for_whoever_is_changing_the_clients_facts(shop:
         await lock_client(other, shop.client_id)
         await other.execute("update payments set taken_back_at = $1", shop.clock())
         seeing = asyncio.create_task(shop.see(f"subscription:sub_{session_id}"))
-        while not seeing.done() and not await other.fetchval(WAITS):
+        while not seeing.done() and not await other.fetchval(WAITS, "transactionid"):
             pass
         waited = not seeing.done()
     await seeing
 
     assert waited
     assert await shop.outcome() is Outcome.PAY
+
+
+async def test_answer_that_took_long_never_replaces_a_newer_one(shop: Shop) -> None:
+    sub_id = f"sub_{await shop.buy()}"
+    answered = shop.provider.held_back = asyncio.Event()
+    asked = len(shop.provider.calls)
+    slow = asyncio.create_task(shop.see(f"subscription:{sub_id}"))
+    async with shop.database.connection() as connection:
+        while len(shop.provider.calls) == asked:
+            await connection.fetchval("select 1")
+        shop.provider.end(sub_id)
+        fast = asyncio.create_task(shop.see(f"subscription:{sub_id}"))
+        while not fast.done() and not await connection.fetchval(WAITS, "advisory"):
+            pass
+        answered.set()
+        await asyncio.gather(slow, fast)
+
+        assert await connection.fetchval("select status from subscriptions") == "ended"
+
+
+@pytest.mark.parametrize(
+    ("ref", "table"),
+    [
+        ("subscription:sub_", "subscriptions"),
+        ("payment:pay_", "payments"),
+        ("checkout:", "checkout_intents"),
+    ],
+)
+async def test_look_that_comes_after_a_later_one_is_left(shop: Shop, ref: str, table: str) -> None:
+    session_id = await shop.buy()
+    async with shop.database.connection() as connection:
+        await connection.execute(f"update {table} set observed_seq = 1000000")  # noqa: S608 - ours
+    before = await tell(shop)
+    shop.provider.end(f"sub_{session_id}")
+    shop.provider.give_back(f"pay_{session_id}")
+    shop.provider.settle(session_id, is_paid=False)
+
+    look = ObjectRef(ObjectKind(ref.partition(":")[0]), f"{ref.partition(':')[2]}{session_id}")
+    result = await shop.applier.apply(look, CAUSE)
+
+    assert result.applied is Applied.STALE
+    after = await tell(shop)
+    name = {"checkout_intents": "checkouts"}.get(table, table)
+    assert after[name] == before[name]
 
 
 async def test_two_who_apply_different_objects_of_a_client_at_once_end_as_one_who_did_both(
