@@ -8,6 +8,9 @@ BillingError
 +- BadEvent            tell the sender: the event is not authentic or not an event
 +- UnknownPlan         tell the client: there is no such plan to buy
 +- CatalogConflict     wake the operator: the configuration contradicts what was sold
++- KeyRing             wake the operator: the configured keys cannot be used
++- UnknownKey          wake the operator: a row needs a key that is not configured
++- Damaged             wake the operator: a sealed row was changed by somebody
 """
 
 
@@ -41,3 +44,15 @@ class UnknownPlanError(BillingError):
 
 class CatalogConflictError(BillingError):
     """A published plan version was changed; the message says what to do."""
+
+
+class KeyRingError(BillingError):
+    """The configured keys cannot be used; the message says what to do and shows no key."""
+
+
+class UnknownKeyError(BillingError):
+    """A value was sealed with a key that the ring has not."""
+
+
+class DamagedError(BillingError):
+    """A sealed value was changed, or moved from where it belongs."""

@@ -74,6 +74,7 @@ class Cause:
     source: Source
     actor: str
     inbox_id: int | None = None
+    request_id: str | None = None
 
 
 class CheckoutState(StrEnum):

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from billing.crypto.keyring import new_key
 from gateway.errors import StartError
 
 _KEY_BYTES = 32
@@ -19,6 +20,7 @@ class DemoSecrets:
     TOLLWAY_TOKEN_KEY: str
     STRIPE_SECRET_KEY: str
     STRIPE_WEBHOOK_SECRET: str
+    TOLLWAY_DATA_KEY: str
 
     def as_environment(self) -> dict[str, str]:
         """Return the keys as environment variables."""
@@ -44,20 +46,32 @@ def placeholders() -> dict[str, str]:
 def load_or_create_secrets(path: Path) -> DemoSecrets:
     """Return the secrets kept at `path`, made now if there are none.
 
+    A file of an older version lacks what came later, which is made now and added.
+
     Raises:
         StartError: the file is there and is not what this function wrote. It is not
             replaced: that would sign everybody out.
     """
-    if path.exists():
-        try:
-            return DemoSecrets(**json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise StartError(
-                f"{path} is damaged: restore it, or delete it to sign everybody out and begin anew"
-            ) from error
-    made = _make()
-    write_private(path, json.dumps(asdict(made), indent=2))
-    return made
+    kept = _read(path)
+    whole = DemoSecrets(**{**asdict(_make()), **kept})
+    if kept.keys() < asdict(whole).keys():
+        write_private(path, json.dumps(asdict(whole), indent=2))
+    return whole
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Return what the file holds; nothing if there is none."""
+    if not path.exists():
+        return {}
+    try:
+        kept = json.loads(path.read_text())
+        # What every version has; a file without it is none of ours.
+        DemoSecrets(**{"TOLLWAY_DATA_KEY": "", **kept})
+    except (ValueError, TypeError) as error:
+        raise StartError(
+            f"{path} is damaged: restore it, or delete it to sign everybody out and begin anew"
+        ) from error
+    return dict(kept)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -78,4 +92,5 @@ def _make() -> DemoSecrets:
         TOLLWAY_TOKEN_KEY=secrets.token_hex(_KEY_BYTES),
         STRIPE_SECRET_KEY=f"sk_test_{secrets.token_hex(_KEY_BYTES)}",
         STRIPE_WEBHOOK_SECRET=f"whsec_{secrets.token_hex(_KEY_BYTES)}",
+        TOLLWAY_DATA_KEY=new_key("demo"),
     )

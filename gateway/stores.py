@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from billing.crypto.keyring import KeyRing
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
 from billing.entitlements.redis_store import RedisStore
-from billing.errors import BillingError, UnavailableError
+from billing.errors import BillingError, KeyRingError, UnavailableError
 from billing.ports import Clock
 from billing.storage.migrate import migrate
 from billing.storage.pool import Database
@@ -45,7 +46,9 @@ async def open_database(config: Config) -> AsyncIterator[Database]:
     """
     try:
         database = await Database.open(
-            config.database.url.get_secret_value(), size=config.database.pool_size
+            config.database.url.get_secret_value(),
+            size=config.database.pool_size,
+            ring=keys_of(config),
         )
     except (UnavailableError, ValueError) as error:
         raise StartError(f"cannot use database.url: {error}") from error
@@ -53,6 +56,18 @@ async def open_database(config: Config) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def keys_of(config: Config) -> KeyRing:
+    """Return the keys of the database's contents.
+
+    Raises:
+        StartError: they cannot be used on this machine.
+    """
+    try:
+        return KeyRing.of([key.get_secret_value() for key in config.encryption.keys])
+    except KeyRingError as error:
+        raise StartError(f"cannot use encryption.keys: {error}") from error
 
 
 async def bring_up_to_date(database: Database) -> None:

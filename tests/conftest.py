@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from billing.storage.migrate import migrate
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
+from tests.support.keys import RING
 from tests.support.servers import Servers, run_servers
 from tests.support.tally import TALLY, Tally
 
@@ -40,7 +41,7 @@ async def database_url(servers: Servers) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await Database.open(database_url, size=8)
+    opened = await Database.open(database_url, size=8, ring=RING)
     await migrate(opened)
     yield opened
     await opened.close()

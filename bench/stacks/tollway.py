@@ -33,6 +33,7 @@ from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.valkey import EmbeddedValkey
+from gateway.stores import keys_of
 from gateway.translate import plans_of
 
 ROOT = Path(__file__).parents[2]
@@ -172,8 +173,9 @@ async def _stop(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
 
 async def _pay(database_url: str, file: Path, environment: dict[str, str]) -> None:
     """Make the schema, and write the clients with what the plan gives."""
-    plan = next(plan for plan in plans_of(load_config(file, environment)) if plan.id == _PLAN)
-    database = await Database.open(database_url, size=2)
+    config = load_config(file, environment)
+    plan = next(plan for plan in plans_of(config) if plan.id == _PLAN)
+    database = await Database.open(database_url, size=2, ring=keys_of(config))
     try:
         await migrate(database)
         async with database.transaction() as connection:

@@ -36,6 +36,15 @@ def list_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     ]
 
 
+async def applied_migrations(database: Database) -> frozenset[str]:
+    """Return the names of the migrations that the database has."""
+    async with database.connection() as connection:
+        if await connection.fetchval("select to_regclass('schema_migrations')") is None:
+            return frozenset()
+        rows = await connection.fetch("select name from schema_migrations")
+    return frozenset(row["name"] for row in rows)
+
+
 async def migrate(database: Database, migrations: list[Migration] | None = None) -> list[str]:
     """Apply what is missing and return its names; safe to run from several processes at once.
 

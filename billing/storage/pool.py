@@ -1,14 +1,16 @@
 """The door to Postgres: a bounded pool, time-outs of ours, and errors translated once."""
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from billing.crypto.keyring import KeyRing
 from billing.errors import UnavailableError
 
 # In quotes: asyncpg's classes take a record type in their stubs only.
@@ -25,16 +27,36 @@ ACQUIRE_TIMEOUT_S = 5.0
 _TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
 
 
-class Database:
-    """A pool of connections. Every error that a later try may cure is `UnavailableError`."""
+class _Keyed(asyncpg.Connection):
+    """A connection that has with it the keys of what it reads and writes."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int) -> None:
+    __slots__ = ("ring",)
+    ring: KeyRing
+
+
+def ring_of(connection: Connection) -> KeyRing:
+    """Return the keys for what the connection reads and writes.
+
+    They travel with it, so that whatever has a transaction can seal a value or write the
+    audit in it, and nothing can be given a ring of other keys than its database's.
+    """
+    return cast("_Keyed", connection).ring
+
+
+class Database:
+    """A pool of connections. Every error that a later try may cure is `UnavailableError`.
+
+    `ring` has the keys of the personal data and of the audit in it; see `ring_of`.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int, ring: KeyRing) -> None:
         self._pool = pool
+        self.ring = ring
         # Who holds a lock waits for a provider, and must leave connections to the others.
         self._lockers = asyncio.Semaphore(max(1, size // 2))
 
     @classmethod
-    async def open(cls, url: str, *, size: int) -> "Database":
+    async def open(cls, url: str, *, size: int, ring: KeyRing) -> "Database":
         """Connect with at most `size` connections.
 
         Raises:
@@ -47,9 +69,10 @@ class Database:
                 max_size=size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
-                init=_prepare,
+                init=functools.partial(_prepare, ring),
+                connection_class=_Keyed,
             )
-        return cls(pool, size)
+        return cls(pool, size, ring)
 
     async def close(self) -> None:
         """Close every connection, by force where one does not answer."""
@@ -114,7 +137,8 @@ def _translated() -> Iterator[None]:
         raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _prepare(ring: KeyRing, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    cast("_Keyed", connection).ring = ring
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from billing.crypto.keyring import KeyRing
+from billing.errors import KeyRingError
 from gateway.config.faults import Fault, did_you_mean
 from gateway.config.parts import Parts
 from gateway.config.routes import check_routes
@@ -118,6 +120,22 @@ def _keys(parts: Parts, _: Document) -> _Found:
             yield ("identity", "tokens", index, "key"), objection
 
 
+def _encryption(parts: Parts, _: Document) -> _Found:
+    if parts.encryption is None:
+        return
+    keys = [key.get_secret_value() for key in parts.encryption.keys]
+    for index in range(len(keys)):
+        try:
+            KeyRing.of(keys[index : index + 1])
+        except KeyRingError as error:
+            yield ("encryption", "keys", index), str(error)
+            return
+    try:
+        KeyRing.of(keys)
+    except KeyRingError as error:
+        yield ("encryption", "keys"), str(error)
+
+
 def _objection_to_key(token: TokenConfig) -> str | None:
     key = token.key.get_secret_value().strip()
     is_pem = key.startswith("-----BEGIN ")
@@ -202,4 +220,16 @@ def _sold(parts: Parts, _: Document) -> _Found:
                 yield at, f"no plan gives the feature {route.feature!r} of {app.id}{hint}"
 
 
-_PARTS = (_unique, _hosts, _ourselves, _keys, _issuers, _stripe, _plans, _routes, _sold, _tls)
+_PARTS = (
+    _unique,
+    _hosts,
+    _ourselves,
+    _keys,
+    _encryption,
+    _issuers,
+    _stripe,
+    _plans,
+    _routes,
+    _sold,
+    _tls,
+)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from gateway.config.app_schema import AppConfig
 from gateway.config.schema import (
     BillingConfig,
+    EncryptionConfig,
     IdentityConfig,
     ListenConfig,
     PlanConfig,
@@ -35,6 +36,7 @@ class Parts:
     listen: ListenConfig | None
     public: PublicConfig | None
     secrets: SecretsConfig | None
+    encryption: EncryptionConfig | None
     identity: IdentityConfig | None
     billing: BillingConfig | None
     plans: dict[int, PlanConfig]
@@ -54,6 +56,7 @@ def parts_of(data: dict[str, Any]) -> Parts:  # any YAML mapping
         listen=_section(ListenConfig, data.get("listen", {})),
         public=_section(PublicConfig, data.get("public", {})),
         secrets=_section(SecretsConfig, data.get("secrets", {})),
+        encryption=_section(EncryptionConfig, data.get("encryption", {})),
         identity=_section(IdentityConfig, data.get("identity", {})),
         billing=_section(BillingConfig, data.get("billing", {})),
         plans=plans,

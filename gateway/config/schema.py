@@ -87,6 +87,14 @@ class SecretsConfig(Section):
     signing_key: Secret = Field(description="at least 32 characters; signs return targets, forms")
 
 
+class EncryptionConfig(Section):
+    """Keys of the personal data and of the audit in the database."""
+
+    keys: tuple[Secret, ...] = Field(
+        min_length=1, description="id:base64 of 32 bytes; the first seals, all open"
+    )
+
+
 class TokenConfig(Section):
     """An issuer whose bearer tokens are taken."""
 
@@ -233,6 +241,9 @@ class Config(Section):
     database: DatabaseConfig = Field(description="PostgreSQL")
     redis: RedisConfig = Field(RedisConfig(), description="Valkey or Redis")
     secrets: SecretsConfig = Field(description="keys of the gateway itself")
+    encryption: EncryptionConfig = Field(
+        description="keys of the personal data and of the audit; `tollway keys new` makes one"
+    )
     identity: IdentityConfig = Field(IdentityConfig(), description="who clients are")
     billing: BillingConfig = Field(description="payments and subscriptions")
     entitlements: EntitlementsConfig = Field(EntitlementsConfig(), description="caches")

@@ -22,7 +22,7 @@ from gateway.embedded.orphans import end_orphans
 from gateway.embedded.privileges import Identity, choose_identity, hand_over, reachable_programs
 from gateway.embedded.processes import GuardedProcess
 from gateway.embedded.server import EmbeddedServer
-from gateway.embedded.sockets import SocketFolder
+from gateway.embedded.sockets import SocketFolder, find_sockets
 
 DATABASE: Final = "tollway"
 _PORT = 5432
@@ -161,6 +161,17 @@ class EmbeddedPostgres(EmbeddedServer):
                 if not process.is_running:
                     raise EmbeddedError(await self._explain_death(process)) from None
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def running_url(run_dir: Path) -> str | None:
+    """Return the URL of the database whose server runs with its socket in `run_dir`, or None."""
+    url = _url(find_sockets(run_dir, _SOCKET), DATABASE)
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    except (OSError, asyncpg.PostgresError):
+        return None
+    await connection.close()
+    return url
 
 
 def _url(sockets: Path, database: str) -> str:

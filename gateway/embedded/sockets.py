@@ -53,6 +53,13 @@ class SocketFolder:
             self.note.unlink(missing_ok=True)
 
 
+def find_sockets(run_dir: Path, socket_name: str) -> Path:
+    """Return where the socket of a running server is, if `SocketFolder.make` chose its place."""
+    with contextlib.suppress(OSError):
+        return Path((run_dir.absolute() / f"{socket_name}.folder").read_text())
+    return run_dir.absolute()
+
+
 def _fits(path: Path) -> bool:
     return len(os.fsencode(path)) <= _LIMIT_BYTES and _AWKWARD not in str(path)
 

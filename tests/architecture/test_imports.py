@@ -25,7 +25,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "policies": frozenset(),
-    "billing": frozenset({"aiohttp", "asyncpg", "cachetools", "redis", "stripe", "structlog"}),
+    "billing": frozenset(
+        {"aiohttp", "asyncpg", "cachetools", "cryptography", "redis", "stripe", "structlog"}
+    ),
     "proxy": frozenset({"aiohttp", "cachetools", "jwt", "multidict", "structlog", "yarl"}),
     "checkout_pages": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2", "structlog"}),
     "demo": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2", "pydantic"}),
@@ -36,6 +38,8 @@ PURE = (
     "billing/errors.py",
     "billing/ports.py",
     "billing/catalog.py",
+    "billing/audit/chain.py",
+    "billing/audit/verifier.py",
     "billing/transitions.py",
     "billing/derive.py",
     "billing/entitled_until.py",

@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support.answers import Answers
+from tests.support.keys import DATA_KEY
 from tests.support.product import ROOT
 from tests.support.raw import Peer
 
@@ -28,6 +29,7 @@ listen: {{address: 127.0.0.1, port: 0}}
 public: {{scheme: http, host: checkout.localhost}}
 database: {{url: "${{DATABASE_URL}}"}}
 secrets: {{signing_key: "${{SIGNING_KEY}}"}}
+encryption: {{keys: ["${{DATA_KEY}}"]}}
 proxy: {{drain_s: {drain_s}}}
 billing:
   stripe:
@@ -65,6 +67,7 @@ def environment_of(database_url: str, run: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": database_url,
         "SIGNING_KEY": "k" * 32,
+        "DATA_KEY": DATA_KEY,
         "STRIPE_KEY": "sk_test_serve",
         "WEBHOOK_SECRET": "whsec_serve",
         "TOLLWAY_RUN": str(run),

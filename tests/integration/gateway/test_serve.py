@@ -20,6 +20,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.certificates import Authority, Pair
+from tests.support.keys import DATA_KEY
 from tests.support.product import ROOT
 from tests.support.servers import Servers
 
@@ -32,6 +33,7 @@ public: {{scheme: http, host: checkout.localhost}}
 database: {{url: "${{DATABASE_URL}}"}}
 redis: {{url: "${{REDIS_URL}}"}}
 secrets: {{signing_key: "${{SIGNING_KEY}}"}}
+encryption: {{keys: ["${{DATA_KEY}}"]}}
 billing:
   stripe:
     secret_key: ${{STRIPE_KEY}}
@@ -119,6 +121,7 @@ def environment(database_url: str, run: Path) -> dict[str, str]:
         "REDIS_URL": "none",
         "TOLLWAY_RUN": str(run),
         "SIGNING_KEY": "k" * 32,
+        "DATA_KEY": DATA_KEY,
         "STRIPE_KEY": "sk_test_serve",
         "WEBHOOK_SECRET": WEBHOOK_SECRET,
     }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
 from gateway.config.schema import Config
+from tests.support.keys import DATA_KEY
 
 _MINIMAL = (Path(__file__).parents[4] / "tests" / "data" / "config" / "minimal.yaml").read_text()
 _SECRET = "swordfish"
@@ -18,6 +19,7 @@ _ENVIRONMENT = {
     "SIGNING_KEY": f"{_SECRET}-" * 4,
     "STRIPE_KEY": f"sk_test_{_SECRET}",
     "WEBHOOK_SECRET": f"whsec_{_SECRET}",
+    "DATA_KEY": DATA_KEY,
 }
 _WORDS = st.sampled_from(
     [

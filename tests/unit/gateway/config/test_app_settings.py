@@ -10,6 +10,7 @@ from gateway.config.schema import Config
 from gateway.translate import apps_of
 from proxy.settings import App, Balance, HealthChecks, Timeouts, UpstreamTLS
 from tests.support.certificates import Authority
+from tests.support.keys import DATA_KEY
 
 _MINIMAL = (Path(__file__).parents[4] / "tests" / "data" / "config" / "minimal.yaml").read_text()
 _UPSTREAMS = "upstreams: [http://127.0.0.1:9001]\n"
@@ -19,6 +20,7 @@ _ENVIRONMENT = {
     "SIGNING_KEY": "k" * 32,
     "STRIPE_KEY": "sk_test_1",
     "WEBHOOK_SECRET": "whsec_1",
+    "DATA_KEY": DATA_KEY,
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
 from gateway.config.schema import Config
+from tests.support.keys import DATA_KEY
 
 _MINIMAL = (Path(__file__).parents[4] / "tests" / "data" / "config" / "minimal.yaml").read_text()
 _ENVIRONMENT = {
@@ -14,6 +15,7 @@ _ENVIRONMENT = {
     "SIGNING_KEY": "k" * 32,
     "STRIPE_KEY": "sk_test_1",
     "WEBHOOK_SECRET": "whsec_1",
+    "DATA_KEY": DATA_KEY,
     "LIVE_KEY": "sk_live_1",
 }
 

@@ -1,3 +1,4 @@
+import base64
 import re
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
 from gateway.config.schema import Config
+from tests.support.keys import DATA_KEY
 
 _ROOT = Path(__file__).parents[4]
 _DATA = _ROOT / "tests" / "data" / "config"
@@ -19,7 +21,9 @@ _ENVIRONMENT = {
     "SIGNING_KEY": f"{_SECRET}-" * 4,
     "STRIPE_KEY": f"sk_test_{_SECRET}",
     "WEBHOOK_SECRET": f"whsec_{_SECRET}",
+    "DATA_KEY": DATA_KEY,
     "SHORT": _SECRET,
+    "DATA_KEY_SHORT": f"short:{base64.b64encode(_SECRET.encode()).decode()}",
     "TEN": _SECRET,
     "LIVE_KEY": f"sk_live_{_SECRET}",
     "PUBLISHABLE": f"pk_test_{_SECRET}",
@@ -34,6 +38,7 @@ _SHIPPED_ENVIRONMENT = {
     "TOLLWAY_TOKEN_KEY": f"{_SECRET}2" * 4,
     "STRIPE_SECRET_KEY": f"sk_test_{_SECRET}",
     "STRIPE_WEBHOOK_SECRET": f"whsec_{_SECRET}",
+    "TOLLWAY_DATA_KEY": DATA_KEY,
 }
 
 

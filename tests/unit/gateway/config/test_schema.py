@@ -13,6 +13,7 @@ from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
 from gateway.config.reflect import is_secret, model_of
 from gateway.config.schema import Config
+from tests.support.keys import DATA_KEY
 
 _ROOT = Path(__file__).parents[4]
 _DOCS = (_ROOT / "docs" / "configuration.md").read_text()
@@ -23,6 +24,7 @@ _ENVIRONMENT = {
     "TOLLWAY_TOKEN_KEY": "t" * 32,
     "STRIPE_SECRET_KEY": "sk_test_1",
     "STRIPE_WEBHOOK_SECRET": "whsec_1",
+    "TOLLWAY_DATA_KEY": DATA_KEY,
 }
 # What the shipped file sets for its demonstration: whole lists, and what is in them.
 _DEMONSTRATION = ("identity.tokens", "plans", "apps")
@@ -143,6 +145,7 @@ def test_what_sounds_secret_is_a_secret() -> None:
         "database.url",
         "redis.url",
         "secrets.signing_key",
+        "encryption.keys",
         "identity.tokens[].key",
         "billing.stripe.secret_key",
         "billing.stripe.webhook_secrets",
