@@ -23,6 +23,7 @@ FIXED: Final = (
     "public.host",
     "database",
     "redis",
+    "encryption",
     "identity.session_ttl_s",
     "entitlements.memory_clients",
     "entitlements.memory_ttl_s",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from billing.audit.epoch import seal_older
 from billing.crypto.keyring import KeyRing
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
@@ -71,13 +72,14 @@ def keys_of(config: Config) -> KeyRing:
 
 
 async def bring_up_to_date(database: Database) -> None:
-    """Apply the migrations that are missing.
+    """Apply the migrations that are missing, and seal what an older version wrote to the audit.
 
     Raises:
         StartError: one failed, or the database is newer than this program.
     """
     try:
         await migrate(database)
+        await seal_older(database)
     except BillingError as error:
         raise StartError(f"the database cannot be brought up to date: {error}") from error
 

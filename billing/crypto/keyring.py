@@ -12,7 +12,7 @@ import binascii
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -109,10 +109,10 @@ class KeyRing:
         text = f"{context}\0".encode() + value
         return [hmac.digest(key.indexing, text, "sha256") for key in self._keys.values()]
 
-    def audit_key(self, key_id: str) -> bytes | None:
-        """Return what signs the audit under the key, or None if the ring has it not."""
-        key = self._keys.get(key_id)
-        return key.auditing if key is not None else None
+    @property
+    def audit_keys(self) -> Mapping[str, bytes]:
+        """What signs the audit, by the id of the key."""
+        return {key.id: key.auditing for key in self._keys.values()}
 
     def _get(self, key_id: str) -> _Key:
         try:
