@@ -7,6 +7,9 @@ BillingError
    +- PaymentNeeded    the client has to pay first; nothing was changed
 +- BadEvent            tell the sender: the event is not authentic or not an event
 +- UnknownPlan         tell the client: there is no such plan to buy
++- InvalidClient       tell the caller: a client cannot be called or written to so
++- ClientExists        tell the caller: there is a client of this external id
++- NoSuchClient        tell the caller: there is no such client
 +- CatalogConflict     wake the operator: the configuration contradicts what was sold
 +- KeyRing             wake the operator: the configured keys cannot be used
 +- UnknownKey          wake the operator: a row needs a key that is not configured
@@ -40,6 +43,18 @@ class BadEventError(BillingError):
 
 class UnknownPlanError(BillingError):
     """No plan of that id is for sale."""
+
+
+class InvalidClientError(BillingError):
+    """A client's name, e-mail or external id is none; the message says why and shows nothing."""
+
+
+class ClientExistsError(BillingError):
+    """There is a client of this external id already."""
+
+
+class NoSuchClientError(BillingError):
+    """There is no client of this id, or not any more."""
 
 
 class CatalogConflictError(BillingError):

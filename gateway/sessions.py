@@ -181,11 +181,12 @@ class SessionStore:
 
 
 class ClientDirectory:
-    """Clients by external id, remembered; the id of a client never changes."""
+    """Clients by external id, remembered until they are closed; a client's id never changes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
+        self._forgotten = 0
 
     def recall(self, external_id: str) -> str | None:
         """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
@@ -194,17 +195,32 @@ class ClientDirectory:
         except KeyError:
             return None
 
-    async def get_client(self, external_id: str) -> str:
-        """Return the client's id; see `proxy.ports.Clients`."""
+    async def admit(self, external_id: str) -> str | None:
+        """Return the client's id, or None if it was closed; see `proxy.ports.Clients`."""
         known = self.recall(external_id)
-        if known is None:
-            try:
-                async with self._database.connection() as connection:
-                    known = await clients.get_or_create_client(connection, external_id)
-            except UnavailableError as error:
-                raise SessionsUnavailableError(str(error)) from error
+        if known is not None:
+            return known
+        gaps = self._forgotten
+        try:
+            async with self._database.connection() as connection:
+                known = await clients.admit_client(connection, external_id)
+        except UnavailableError as error:
+            raise SessionsUnavailableError(str(error)) from error
+        # Closed while we asked, it would be remembered for good.
+        if known is not None and gaps == self._forgotten:
             self._ids[external_id] = known
         return known
+
+    async def forget(self, client_id: str) -> None:
+        """Drop a client that was closed; called with the payload of a notice."""
+        self._forgotten += 1
+        for external_id in [name for name, known in self._ids.items() if known == client_id]:
+            self._ids.pop(external_id, None)
+
+    def forget_all(self) -> None:
+        """Ask again on next use; for when notices may have been missed."""
+        self._forgotten += 1
+        self._ids.clear()
 
 
 def _hash(token: str) -> bytes:

@@ -55,7 +55,9 @@ class Identifier:
             verified = self._verify(credential, bearer)
             if isinstance(verified, BadCredential):
                 return verified
-            client_id = await self._clients.get_client(verified.external_id)
+            client_id = await self._clients.admit(verified.external_id)
+            if client_id is None:
+                return BadCredential("the client was closed")
             return Client(client_id, "token")
         for cookie in credential.cookies:
             found = await self._sessions.find_client(cookie, host)

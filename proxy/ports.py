@@ -61,8 +61,8 @@ class Clients(Protocol):
         """Return the id of a client that is remembered, without waiting."""
         ...
 
-    async def get_client(self, external_id: str) -> str:
-        """Return the id of the client, who is new if never seen before.
+    async def admit(self, external_id: str) -> str | None:
+        """Return the id of the client, who is new if never seen before; None if it was closed.
 
         Raises:
             SessionsUnavailableError: the store did not answer.

@@ -78,8 +78,7 @@ class KeyRing:
     def seal(self, plaintext: bytes, context: str) -> bytes:
         """Return the text sealed for the place that `context` names; never twice the same."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        name = self._first.id.encode()
-        head = bytes((_VERSION, len(name))) + name
+        head = head_of(self._first.id)
         return head + nonce + self._first.sealing.encrypt(nonce, plaintext, _bound(head, context))
 
     def open(self, sealed: bytes, context: str) -> bytes:
@@ -135,6 +134,17 @@ def key_id_of(sealed: bytes) -> str:
         return sealed[2 : 2 + sealed[1]].decode("ascii")
     except UnicodeDecodeError as error:
         raise DamagedError("this is no sealed value") from error
+
+
+def is_sealed(value: bytes) -> bool:
+    """Tell a sealed value from a text in JSON, which was kept in clear by older versions."""
+    return value[:1] == bytes((_VERSION,))
+
+
+def head_of(key_id: str) -> bytes:
+    """Return what every value that the key sealed begins with, and no other."""
+    name = key_id.encode()
+    return bytes((_VERSION, len(name))) + name
 
 
 def new_key(key_id: str) -> str:

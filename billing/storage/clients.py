@@ -21,6 +21,15 @@ async def get_or_create_client(connection: Connection, external_id: str) -> str:
     return str(found)
 
 
+async def admit_client(connection: Connection, external_id: str) -> str | None:
+    """Return the id of the client, who is new if never seen before; None if it was closed."""
+    client_id = await get_or_create_client(connection, external_id)
+    found: str | None = await connection.fetchval(
+        "select id::text from clients where id = $1::text::uuid and status = 'active'", client_id
+    )
+    return found
+
+
 async def find_external_id(connection: Connection, client_id: str) -> str | None:
     """Return the name under which the client's own world knows it, or None."""
     known = parse_id(client_id)

@@ -71,6 +71,21 @@ async def revoke_session(connection: Connection, token_hash: bytes, now: datetim
     return [row["token_hash"] for row in rows]
 
 
+async def revoke_sessions_of(connection: Connection, client_id: str, now: datetime) -> None:
+    """End every session of the client."""
+    await connection.execute(
+        "select 1 from sessions where client_id = $1::text::uuid for update", client_id
+    )
+    rows = await connection.fetch(
+        "update sessions set revoked_at = $2"
+        " where client_id = $1::text::uuid and revoked_at is null returning token_hash",
+        client_id,
+        now,
+    )
+    for row in rows:
+        await connection.execute("select pg_notify($1, $2)", CHANNEL, row["token_hash"].hex())
+
+
 async def create_ticket(
     connection: Connection,
     ticket_hash: bytes,

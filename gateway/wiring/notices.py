@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from billing.entitlements.invalidation import Listener
+from billing.storage import client_records as client_rows
 from billing.storage import grants
 from billing.storage import sessions as session_rows
 from billing.webhooks import inbox
@@ -24,12 +25,14 @@ def listener_of(config: Config, stores: Stores, wake: Callable[[], None] | None)
     def on_gap() -> None:
         stores.reader.forget_freshness()
         stores.sessions.forget_freshness()
+        stores.clients.forget_all()
         if wake is not None:
             wake()
 
     handlers = {
         grants.CHANNEL: on_entitlement,
         session_rows.CHANNEL: stores.sessions.forget,
+        client_rows.CHANNEL: stores.clients.forget,
     }
     if wake is not None:
         handlers[inbox.CHANNEL] = on_inbox

@@ -96,16 +96,20 @@ class MemoryClients:
     def recall(self, external_id: str) -> str | None:
         return None if self._sessions.is_down else self._sessions.clients.get(external_id)
 
-    async def get_client(self, external_id: str) -> str:
-        return await self._sessions.get_client(external_id)
+    async def admit(self, external_id: str) -> str | None:
+        return await self._sessions.admit(external_id)
 
 
 class MemorySessions:
-    """Sessions as (token, host) and clients by external id; `is_down` makes both unknown."""
+    """Sessions as (token, host) and clients by external id; `is_down` makes both unknown.
+
+    `closed` are external ids of clients that were closed.
+    """
 
     def __init__(self) -> None:
         self.live: dict[tuple[str, str], str] = {}
         self.clients: dict[str, str] = {}
+        self.closed: set[str] = set()
         self.is_down = False
 
     def recall(self, token: str, host: str) -> str | None:
@@ -115,8 +119,10 @@ class MemorySessions:
         self._answer()
         return self.live.get((token, host))
 
-    async def get_client(self, external_id: str) -> str:
+    async def admit(self, external_id: str) -> str | None:
         self._answer()
+        if external_id in self.closed:
+            return None
         return self.clients.setdefault(external_id, f"client-of-{external_id}")
 
     def _answer(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from billing.errors import UnavailableError
+from billing.model import Cause, Source
+from billing.storage.client_records import close_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
 from gateway.sessions import ClientDirectory, SessionStore, _hash
@@ -274,16 +276,44 @@ async def test_only_the_hash_of_a_token_is_stored(store: SessionStore, database:
 async def test_client_of_a_token_is_made_once_by_two_at_once(database: Database) -> None:
     directories = [ClientDirectory(database) for _ in range(2)]
 
-    found = await asyncio.gather(*(d.get_client("idp:bea") for d in directories for _ in range(3)))
+    found = await asyncio.gather(*(d.admit("idp:bea") for d in directories for _ in range(3)))
 
     assert len(set(found)) == 1
 
 
 async def test_directory_that_cannot_ask_says_so(database: Database) -> None:
     directory = ClientDirectory(database)
-    known = await directory.get_client("idp:bea")
+    known = await directory.admit("idp:bea")
     await database.close()
 
-    assert await directory.get_client("idp:bea") == known
+    assert await directory.admit("idp:bea") == known
     with pytest.raises(SessionsUnavailableError):
-        await directory.get_client("idp:cid")
+        await directory.admit("idp:cid")
+
+
+async def test_closed_client_is_admitted_no_more_once_the_notice_has_come(
+    database: Database, clock: FakeClock
+) -> None:
+    directory = ClientDirectory(database)
+    client_id = await directory.admit("idp:bea")
+    assert client_id is not None
+
+    async with database.transaction() as connection:
+        await close_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
+    await directory.forget(client_id)
+
+    assert directory.recall("idp:bea") is None
+    assert await directory.admit("idp:bea") is None
+
+
+async def test_closed_client_is_signed_out_everywhere(
+    store: SessionStore, new_store: Callable[[], SessionStore], database: Database, clock: FakeClock
+) -> None:
+    token = await store.sign_in("demo:ann")
+    client_id = await new_store().find_client(token, OWN)
+    assert client_id is not None
+
+    async with database.transaction() as connection:
+        await close_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
+
+    assert await new_store().find_client(token, OWN) is None

@@ -162,6 +162,17 @@ async def test_token_of_ours_stays_at_the_gate(gate: Running) -> None:
     assert "Authorization" not in gate.seen[0].headers
 
 
+async def test_token_of_a_closed_client_is_refused(gate: Running) -> None:
+    gate.facts.truth["client-of-ann"] = make_snapshot(make_grant(), client_id="client-of-ann")
+    gate.sessions.closed.add("ann")
+
+    status, _, body = await gate.ask("/", headers=bearer())
+
+    assert status == 401
+    assert b"closed" in body
+    assert gate.seen == []
+
+
 async def test_credential_of_the_app_itself_goes_on(gate: Running) -> None:
     gate.facts.truth[CLIENT] = PAID
 
