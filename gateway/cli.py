@@ -13,6 +13,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gateway.commands.audit import audit
+from gateway.commands.clients import clients
+from gateway.commands.keys import keys
 from gateway.errors import RefusedError, StartError
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +28,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(audit)
+app.add_typer(clients)
+app.add_typer(keys)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)

@@ -1,4 +1,9 @@
 """Operators' commands on the database: `tollway NAME …`, a file each.
 
-session     opens the database of a configuration, or of `tollway up`, with its keys
+apps          the apps that commands name
+audit         what was done, and whether what is written of it is whole
+clients       who there is, and what there is about one
+keys          the keys of the personal data and of the audit
+printing      tables
+session       opens the database of a configuration, or of `tollway up`, with its keys
 """
