@@ -5,5 +5,6 @@ audit         what was done, and whether what is written of it is whole
 clients       who there is, and what there is about one
 keys          the keys of the personal data and of the audit
 printing      tables
+progress      the bar of long commands
 session       opens the database of a configuration, or of `tollway up`, with its keys
 """

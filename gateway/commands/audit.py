@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from billing.audit.chain import Head
@@ -19,6 +17,7 @@ from billing.errors import NoSuchClientError
 from billing.storage.audit import AuditRow, list_audit
 from billing.storage.client_overview import find_clients
 from gateway.commands.printing import print_whole
+from gateway.commands.progress import progress_bar
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 from gateway.errors import StartError
 
@@ -49,8 +48,9 @@ def verify_(
     else:
         for fault in verdict.faults:
             typer.echo(_told(fault))
-        more = " at least" if len(verdict.faults) == MOST_FAULTS else ""
-        typer.echo(f"{verdict.rows} rows, {len(verdict.faults)} faults{more}")
+        count = len(verdict.faults)
+        more = " or more" if count == MOST_FAULTS else ""
+        typer.echo(f"{verdict.rows} rows, {count} fault{'s' if count > 1 else ''}{more}")
     if verdict.faults:
         raise typer.Exit(1)
 
@@ -104,7 +104,7 @@ async def _verify(config: Path | None, data: Path, from_head: Path | None) -> Ve
         except (OSError, ValueError) as error:
             raise StartError(f"{from_head} is not what `audit head` printed") from error
     async with opened(config, data) as session:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with progress_bar() as progress:
             task, seen = progress.add_task("Checking", total=None), 0
 
             def on_row() -> None:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from billing.crypto.keyring import KeyRing, new_key
@@ -16,6 +14,7 @@ from billing.model import Cause, Source
 from billing.storage.sealed_columns import COLUMNS, count_audit_by_key, count_by_key
 from gateway.clock import wall
 from gateway.commands.printing import print_whole
+from gateway.commands.progress import progress_bar
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 
 keys = typer.Typer(
@@ -87,7 +86,7 @@ async def _count(config: Path | None, data: Path) -> tuple[KeyRing, _Counts]:
 
 async def _rotate(config: Path | None, data: Path) -> tuple[str, Rotated]:
     async with opened(config, data) as session:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with progress_bar() as progress:
             task = progress.add_task("Sealing", total=await count_to_rotate(session.database))
             done = await rotate(
                 session.database,

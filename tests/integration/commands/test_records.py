@@ -1,0 +1,133 @@
+"""`tollway clients`, `audit` and `keys` as operators run them: processes on a real database."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from billing.storage.pool import Database
+from tests.support.product import ROOT
+from tests.support.serving import LIMIT_S, environment_of, write_config
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Tollway = Callable[..., Awaitable[Said]]
+
+
+@pytest.fixture
+def tollway(database: Database, database_url: str, tmp_path: Path) -> Tollway:
+    """Return how to run a command on the migrated database."""
+    file = write_config(tmp_path / "config.yaml", "http://127.0.0.1:9")
+    environment = environment_of(database_url, tmp_path)
+
+    async def run(*words: str) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "gateway", *words, "-c", str(file)),
+            env=environment,
+            cwd=ROOT,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+async def test_a_client_is_added_shown_and_erased(tollway: Tollway) -> None:
+    added = await tollway("clients", "add", "idp:ann", "--email", "ann@example.com", "--json")
+    shown = await tollway("clients", "show", "Ann@Example.com", "--json")
+    erased = await tollway("clients", "erase", "idp:ann", "--yes")
+    listed = await tollway("clients", "list", "--json")
+
+    assert shown.json["client"] == added.json
+    assert [row["action"] for row in shown.json["audit"]] == ["client.created"]
+    assert erased.code == 0
+    assert "ann" not in listed.out
+    assert len(listed.json["clients"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("clients", "show", "idp:nobody"), "there is no such client"),
+        (("clients", "add", "idp:ann", "--app", "note"), "no app has the id 'note'"),
+        (("clients", "add", "idp:ann", "--email", "ann"), "an e-mail address is written"),
+        (("audit", "list", "--client", "idp:nobody"), "there is no such client"),
+        (("audit", "verify", "--from-head", "pyproject.toml"), "is not what `audit head` printed"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_in_one_line(
+    tollway: Tollway, words: tuple[str, ...], told: str
+) -> None:
+    said = await tollway(*words)
+
+    assert said.code == 1
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+async def test_nothing_is_erased_without_being_asked(tollway: Tollway) -> None:
+    await tollway("clients", "add", "idp:ann")
+
+    said = await tollway("clients", "erase", "idp:ann")
+
+    assert said.code == 1
+    assert "for ever?" in said.err
+    assert (await tollway("clients", "show", "idp:ann")).code == 0
+
+
+async def test_tampering_is_told_with_its_place_and_ends_with_1(
+    tollway: Tollway, database_url: str, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        await tollway("clients", "add", name)
+    heads = tmp_path / "heads.json"
+    heads.write_text((await tollway("audit", "head")).out)
+    whole = await tollway("audit", "verify", "--from-head", str(heads))
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("set session_replication_role = replica")
+    row = await connection.fetchrow(
+        "update audit set actor = 'x' where seq = 2 returning chain, position"
+    )
+    await connection.close()
+
+    tampered = await tollway("audit", "verify", "--from-head", str(heads))
+
+    assert row is not None
+    assert whole == Said(0, "2 rows are whole\n", "")
+    assert tampered.code == 1
+    assert f"chain {row['chain']}, position {row['position']}, seq 2: the row" in tampered.out
+    assert "2 rows, 1 fault\n" in tampered.out
+
+
+async def test_keys_are_counted_and_made(tollway: Tollway) -> None:
+    await tollway("clients", "add", "idp:ann", "--name", "Ann")
+
+    said = await tollway("keys", "status", "--json")
+
+    assert said.json["seals"] == "test"
+    assert said.json["rows"]["clients.name_enc"] == {"test": 1}
+    assert said.json["rows"]["audit"] == {"test": 1}
+    assert (await tollway("keys", "rotate", "--json")).json["sealed"] == 0
