@@ -44,7 +44,7 @@ def verify_(
         faults = [{**asdict(fault), "wrong": fault.wrong.name} for fault in verdict.faults]
         typer.echo(json.dumps({"rows": verdict.rows, "faults": faults}, indent=2))
     elif not verdict.faults:
-        typer.echo(f"{verdict.rows} rows are whole")
+        typer.echo(f"{verdict.rows} row{' is' if verdict.rows == 1 else 's are'} whole")
     else:
         for fault in verdict.faults:
             typer.echo(_told(fault))

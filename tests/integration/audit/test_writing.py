@@ -5,10 +5,11 @@ import uuid
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from billing.audit.epoch import seal_older
 from billing.audit.verifier import Wrong
-from billing.audit.verify import read_heads, verify
+from billing.audit.verify import log_heads, read_heads, verify
 from billing.crypto.keyring import KeyRing
 from billing.errors import UnavailableError
 from billing.storage.audit import list_audit, write_audit
@@ -191,3 +192,16 @@ async def test_a_changed_row_of_an_older_version_is_found(
         await database.close()
 
     assert [fault.wrong for fault in verdict.faults] == [Wrong.EPOCH]
+
+
+async def test_heads_are_logged_for_whoever_keeps_logs_elsewhere(database: Database) -> None:
+    await write_rows(database, 2, 3)
+    heads = await read_heads(database)
+
+    with capture_logs() as logs:
+        await log_heads(database)
+
+    (line,) = logs
+    assert line["event"] == "audit_heads"
+    assert line["heads"][2] == f"3:{heads[2].hash.hex()}"
+    assert len(line["heads"]) == 17

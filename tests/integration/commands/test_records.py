@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
+import tempfile
 from asyncio.subprocess import PIPE
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import asyncpg
 import pytest
 
 from billing.storage.pool import Database
+from gateway.embedded.owner import DataDir
+from gateway.embedded.postgres import EmbeddedPostgres
 from tests.support.product import ROOT
 from tests.support.serving import LIMIT_S, environment_of, write_config
 
@@ -30,7 +33,28 @@ class Said:
         return json.loads(self.out)
 
 
+@pytest.fixture
+def run_folder() -> Iterator[Path]:
+    """Return a folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        yield Path(folder) / "data"
+
+
 Tollway = Callable[..., Awaitable[Said]]
+
+
+async def _run(environment: dict[str, str], *words: str) -> Said:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "gateway", *words),
+        env=environment,
+        cwd=ROOT,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    async with asyncio.timeout(LIMIT_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Said(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture
@@ -40,17 +64,7 @@ def tollway(database: Database, database_url: str, tmp_path: Path) -> Tollway:
     environment = environment_of(database_url, tmp_path)
 
     async def run(*words: str) -> Said:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "gateway", *words, "-c", str(file)),
-            env=environment,
-            cwd=ROOT,
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-        async with asyncio.timeout(LIMIT_S):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+        return await _run(environment, *words, "-c", str(file))
 
     return run
 
@@ -131,3 +145,43 @@ async def test_keys_are_counted_and_made(tollway: Tollway) -> None:
     assert said.json["rows"]["clients.name_enc"] == {"test": 1}
     assert said.json["rows"]["audit"] == {"test": 1}
     assert (await tollway("keys", "rotate", "--json")).json["sealed"] == 0
+
+
+async def test_a_database_that_lacks_migrations_is_left_alone(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = write_config(tmp_path / "config.yaml", "http://127.0.0.1:9")
+    environment = environment_of(database_url, tmp_path)
+
+    said = await _run(environment, "clients", "list", "-c", str(file))
+
+    assert said.code == 1
+    assert "run `tollway migrate -c" in said.err
+
+
+async def test_a_folder_that_is_no_data_folder_is_left_alone(tmp_path: Path) -> None:
+    said = await _run(environment_of("", tmp_path), "clients", "list", "--data", str(tmp_path))
+
+    assert said.code == 1
+    assert "is no data folder of `tollway up`" in said.err
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - nothing else runs
+
+
+async def test_the_data_of_a_demonstration_is_reached_whether_its_server_runs_or_not(
+    run_folder: Path,
+) -> None:
+    words = ("--data", str(run_folder))
+    environment = environment_of("", run_folder)
+    with DataDir(run_folder) as folder:
+        postgres = EmbeddedPostgres(folder.postgres, folder.run)
+        await postgres.start()
+        try:
+            added = await _run(environment, "clients", "add", "idp:ann", *words)
+        finally:
+            await postgres.stop()
+
+    listed = await _run(environment, "clients", "list", "--json", *words)
+
+    assert (added.code, added.err) == (0, "")
+    assert [client["id"] for client in listed.json["clients"]] == [added.out.strip()]
+    assert (await _run(environment, "audit", "verify", *words)).out == "1 row is whole\n"
