@@ -3,7 +3,7 @@
 __main__         the command line: `python -m demo.sandbox --help`
 app              one aiohttp application of the parts below, and its background tasks
 api              HTTP in, Stripe answers out: key, parameters, idempotency, expansion, errors
-operations       the table of API operations: method, path, parameters, what it does
+operations/      the table of API operations: method, path, parameters, what it does
 params           which parameters an operation takes, and their types
 form             Stripe's bracketed form encoding as nested values
 expand           `expand[]`: ids replaced by the objects they name
@@ -14,13 +14,30 @@ shapes           the published example objects that every answer starts from
 store            SQLite: objects, settings, kept answers
 deliveries       SQLite: which event still has to reach the webhook URL
 clock            the sandbox's own time, and calendar months
+schedule         when time alone will change an object
+due              what falls due, settled in the order of its time
+account          settings: how often a payment is tried again, and what follows the last try
 catalog          products and prices from the catalog file
+products         products and prices that the API makes
 customers        customers
-sessions         checkout sessions: opened, expired, paid
-subscriptions    subscriptions: started, changed, renewed, ended
-invoices         invoices and the payments that settle them
 cards            the test cards
-due              what falls due as time moves on
+payment_methods  cards of customers: attached, detached, replaced
+sessions         checkout sessions: opened, expired, paid
+subscriptions    subscriptions: started and ended
+items            their items, each with a period of its own
+trials           trials, and the notice before one ends
+updates          what the API changes on a subscription
+changes          what a change of items comes to: periods, prorations
+pending          changes that wait for their invoice to be paid
+pauses           subscriptions paused for real, and resumed
+renewals         what time does to a subscription
+standing         what becomes of a subscription after its invoice: active, past due, given up
+invoices         invoices: drawn up, finalized, closed without payment
+lines            their lines: a whole period, a part of one, a trial
+collection       one attempt to collect an invoice, and when the next is due
+payments         payment intents and their charges
+refunds          money back, at once or later
+disputes         disputes and early fraud warnings
 hosted_page      the page on which a buyer pays
 dashboard        the page on which a developer looks around and moves the clock
 delivery         signs events and posts them until the receiver takes them

@@ -6,18 +6,20 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from demo.sandbox.due import settle_due
 from demo.sandbox.errors import APIError
 from demo.sandbox.expand import expand
-from demo.sandbox.form import parse_form
+from demo.sandbox.form import flatten, parse_form
 from demo.sandbox.ledger import Ledger
-from demo.sandbox.operations import EXPAND, OPERATIONS, Call, Operation
-from demo.sandbox.params import check_params
+from demo.sandbox.operations.call import EXPAND, Call, Operation
+from demo.sandbox.operations.table import OPERATIONS
+from demo.sandbox.params import check_params, integer
 from demo.sandbox.shapes import API_VERSION
 from demo.sandbox.store import Answer
 
@@ -27,20 +29,60 @@ _KEY_CHARS = 255
 
 
 class API:
-    """The `/v1` operations; `on_change` is called after each that may have made events."""
+    """The operations of the table, and the clock that the tests move.
+
+    `on_change` is called after each that may have made events, and `on_moved` when the clock
+    was moved and all that fell due has happened.
+    """
 
     def __init__(
-        self, ledger: Ledger, api_key: str, public_url: str, on_change: Callable[[], None]
+        self,
+        ledger: Ledger,
+        api_key: str,
+        public_url: str,
+        *,
+        on_change: Callable[[], None],
+        on_moved: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._api_key = api_key
         self._public_url = public_url
         self._on_change = on_change
+        self._on_moved = on_moved
 
     def routes(self) -> list[web.RouteDef]:
         """Return a route for each operation, and one for every other path below `/v1`."""
         known = [web.route(o.method, o.path, self._handler(o)) for o in OPERATIONS]
-        return [*known, web.route("*", "/v1/{rest:.*}", self._unknown)]
+        return [
+            *known,
+            web.get("/_sandbox/clock", self._show_clock),
+            web.post("/_sandbox/clock", self._move_clock),
+            web.route("*", "/v1/{rest:.*}", self._unknown),
+        ]
+
+    async def _show_clock(self, request: web.Request) -> web.Response:
+        return await self._guard(request, self._tell_clock)
+
+    async def _move_clock(self, request: web.Request) -> web.Response:
+        """Move the sandbox forward by `advance_s`, and let everything happen that falls due."""
+        return await self._guard(request, self._advance)
+
+    async def _advance(self, request: web.Request) -> web.Response:
+        params = check_params({"advance_s": integer}, parse_form(await _pairs_of(request)))
+        try:
+            self._ledger.clock.advance(params.get("advance_s", 0))
+        except ValueError as error:
+            raise APIError(f"advance_s: {error}", param="advance_s") from error
+        try:
+            await settle_due(self._ledger)
+        finally:
+            self._on_moved()
+        self._on_change()
+        return await self._tell_clock(request)
+
+    async def _tell_clock(self, _request: web.Request) -> web.Response:
+        clock = self._ledger.clock
+        return _respond(200, json.dumps({"now": clock.now_s(), "offset_s": clock.offset_s()}))
 
     def _handler(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -49,11 +91,28 @@ class API:
         return handle
 
     async def _answer(self, request: web.Request, operation: Operation) -> web.Response:
+        async def answer(request: web.Request) -> web.Response:
+            pairs = await _pairs_of(request)
+            # What fell due before this call happens before it, however time was moved.
+            await settle_due(self._ledger)
+            status, body, is_repeat = self._run(request, operation, pairs)
+            self._on_change()
+            answer = _respond(status, body)
+            if is_repeat:
+                answer.headers["Idempotent-Replayed"] = "true"
+            return answer
+
+        return await self._guard(request, answer)
+
+    async def _guard(
+        self,
+        request: web.Request,
+        answer: Callable[[web.Request], Awaitable[web.Response]],
+    ) -> web.Response:
+        """Answer who has the key; whatever goes wrong is told in Stripe's shape."""
         try:
             self._check_key(request.headers.get("Authorization", ""))
-            text = request.query_string if request.method in {"GET", "DELETE"} else ""
-            text = text or (await request.read()).decode()
-            status, body, is_repeat = self._run(request, operation, text)
+            return await answer(request)
         except UnicodeDecodeError:
             return _refuse(APIError("The body is not UTF-8."))
         except web.HTTPRequestEntityTooLarge:
@@ -64,13 +123,10 @@ class API:
             # The transaction is rolled back; the SDK on the other side reads JSON only.
             _log.exception("%s %s", request.method, request.path)
             return _refuse(APIError("The sandbox is at fault.", status=500, kind="api_error"))
-        self._on_change()
-        answer = _respond(status, body)
-        if is_repeat:
-            answer.headers["Idempotent-Replayed"] = "true"
-        return answer
 
-    def _run(self, request: web.Request, operation: Operation, text: str) -> tuple[int, str, bool]:
+    def _run(
+        self, request: web.Request, operation: Operation, pairs: list[tuple[str, str]]
+    ) -> tuple[int, str, bool]:
         """Run the operation, or find what it answered to the same key before.
 
         The answer is kept in the operation's own transaction: after a kill either both
@@ -79,7 +135,6 @@ class API:
         key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else ""
         if len(key) > _KEY_CHARS or not key.isascii():
             raise APIError("Idempotency keys are at most 255 characters of ASCII.")
-        pairs = parse_qsl(text, keep_blank_values=True)
         # Sorted, since it is the parameters that have to be the same and not their order.
         asked = json.dumps([request.method, request.path, sorted(pairs)])
         fingerprint = hashlib.sha256(asked.encode()).hexdigest()
@@ -93,14 +148,14 @@ class API:
                         kind="idempotency_error",
                     )
                 return kept.status, kept.body, True
-            body = self._operate(request, operation, pairs)
+            status, body = self._operate(request, operation, pairs)
             if key:
-                self._ledger.store.keep_answer(key, Answer(fingerprint, 200, body))
-        return 200, body, False
+                self._ledger.store.keep_answer(key, Answer(fingerprint, status, body))
+        return status, body, False
 
     def _operate(
         self, request: web.Request, operation: Operation, pairs: list[tuple[str, str]]
-    ) -> str:
+    ) -> tuple[int, str]:
         params = check_params({**operation.spec, **EXPAND}, parse_form(pairs))
         call = Call(
             ledger=self._ledger,
@@ -109,8 +164,13 @@ class API:
             public_url=self._public_url,
             path=request.path,
         )
-        body = operation.run(call)
-        return json.dumps(expand(self._ledger, body, params.get("expand", [])), indent=2)
+        try:
+            body = operation.run(call)
+        except APIError as error:
+            if not error.is_kept:
+                raise
+            return error.status, json.dumps(error.to_body())
+        return 200, json.dumps(expand(self._ledger, body, params.get("expand", [])), indent=2)
 
     def _check_key(self, authorization: str) -> None:
         scheme, _, value = authorization.partition(" ")
@@ -124,6 +184,15 @@ class API:
     async def _unknown(self, request: web.Request) -> web.Response:
         message = f"Unrecognized request URL ({request.method}: {request.path})."
         return _refuse(APIError(message, status=404))
+
+
+async def _pairs_of(request: web.Request) -> list[tuple[str, str]]:
+    """Return the parameters: those of the query, of a form, or of a JSON object."""
+    text = request.query_string if request.method in {"GET", "DELETE"} else ""
+    text = text or (await request.read()).decode()
+    if request.content_type == "application/json":
+        return flatten(text)
+    return parse_qsl(text, keep_blank_values=True)
 
 
 def _basic_user(value: str) -> str:

@@ -24,6 +24,7 @@ from demo.sandbox.shapes import Shapes
 from demo.sandbox.store import Store
 
 OFFSET_FILE = "clock-offset"
+LEDGER = web.AppKey("ledger", Ledger)
 _BODY_LIMIT_BYTES = 256 * 1024
 _SETTLE_EVERY_S = 1.0
 
@@ -34,17 +35,20 @@ _log = logging.getLogger("sandbox")
 class Settings:
     """What the sandbox is started with.
 
-    `public_url` is the base under which browsers reach it; `wall_s` returns the seconds
-    of the machine's clock.
+    `data` None keeps everything in memory. `public_url` is the base under which browsers reach
+    it; `wall_s` returns the seconds of the machine's clock. Without `is_delivering` events are
+    kept and not sent, and no task runs: what falls due happens when the API is called, or when
+    `settle_due` is (the application's ledger is under `LEDGER`).
     """
 
-    data: Path
+    data: Path | None
     public_url: str
     webhook_url: str
     webhook_secret: str
     api_key: str
     catalog: tuple[CatalogEntry, ...]
     wall_s: Callable[[], float] = time.time
+    is_delivering: bool = True
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -56,12 +60,21 @@ def create_app(settings: Settings) -> web.Application:
     load_catalog(ledger, list(settings.catalog), clock.now_s())
     move_open_sessions(ledger, public_url)
     courier = Courier(ledger.deliveries, clock, settings.webhook_url, settings.webhook_secret)
-    dashboard = Dashboard(ledger, courier, settings.data / OFFSET_FILE)
+    offset_file = None if settings.data is None else settings.data / OFFSET_FILE
+    dashboard = Dashboard(ledger, courier, offset_file)
     dashboard.write_offset()
 
     app = web.Application(client_max_size=_BODY_LIMIT_BYTES, middlewares=[refuse_foreign_forms])
+    app[LEDGER] = ledger
     set_up_templates(app)
-    app.add_routes(API(ledger, settings.api_key, public_url, courier.wake).routes())
+    api = API(
+        ledger,
+        settings.api_key,
+        public_url,
+        on_change=courier.wake,
+        on_moved=dashboard.write_offset,
+    )
+    app.add_routes(api.routes())
     app.add_routes(HostedPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
     background: list[asyncio.Task[None]] = []
@@ -71,8 +84,9 @@ def create_app(settings: Settings) -> web.Application:
         return web.json_response({"status": "ok", "dead": dead}, status=503 if dead else 200)
 
     async def run_background(_app: web.Application) -> AsyncIterator[None]:
-        background.append(asyncio.create_task(_deliver_for_ever(courier), name="courier"))
-        background.append(asyncio.create_task(_settle_for_ever(ledger, courier), name="time"))
+        if settings.is_delivering:
+            background.append(asyncio.create_task(_deliver_for_ever(courier), name="courier"))
+            background.append(asyncio.create_task(_settle_for_ever(ledger, courier), name="time"))
         yield
         for task in background:
             task.cancel()

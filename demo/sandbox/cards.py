@@ -7,6 +7,29 @@ from datetime import UTC, datetime
 DECLINED = "4000000000000002"
 DECLINED_AT_RENEWAL = "4000000000000341"
 
+# What the card that ends so answers whenever it is charged while nobody is there. Stripe's
+# own tokens ("pm_card_…") lead to the same cards.
+_REFUSALS = {
+    DECLINED[-4:]: "generic_decline",
+    DECLINED_AT_RENEWAL[-4:]: "generic_decline",
+    "9995": "insufficient_funds",
+    "3184": "authentication_required",
+}
+_TOKENS = {
+    "visa": "4242424242424242",
+    "mastercard": "5555555555554444",
+    "chargeDeclined": DECLINED,
+    "visa_chargeDeclined": DECLINED,
+    "chargeCustomerFail": DECLINED_AT_RENEWAL,
+    "visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "authenticationRequired": "4000002760003184",
+    "pendingRefund": "4000000000007726",
+    "refundFail": "4000000000005126",
+    "createDispute": "4000000000000259",
+    "createDisputeInquiry": "4000000000001976",
+    "createIssuerFraudRecord": "4000000000005423",
+}
+
 # What the form is filled with, and what it takes a field for that was not sent at all.
 EXPIRY_DEFAULT = "12 / 49"
 CVC_DEFAULT = "123"
@@ -50,9 +73,14 @@ def parse_card(number: str, expiry: str, cvc: str, now_s: int) -> Card | str:
     return Card(brand, digits[-4:], month, year, is_declined=digits == DECLINED)
 
 
-def renews(last4: str) -> bool:
-    """Tell whether a renewal on the card that ends so is paid."""
-    return last4 != DECLINED_AT_RENEWAL[-4:]
+def refusal_of(last4: str) -> str | None:
+    """Return the decline code of a charge on the card that ends so, or None if it is paid."""
+    return _REFUSALS.get(last4)
+
+
+def number_of(token: str) -> str | None:
+    """Return the card that `pm_card_…` or `tok_…` stands for, or None for an unknown name."""
+    return _TOKENS.get(token.removeprefix("pm_card_").removeprefix("tok_"))
 
 
 def _is_number(text: str, length_limit: int) -> bool:

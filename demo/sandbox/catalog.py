@@ -1,5 +1,6 @@
 """Products and prices from the catalog file, brought into the store at each start."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,9 @@ class CatalogEntry(BaseModel):
     interval: Literal["day", "week", "month", "year"] | None
 
 
+# Which ids the file held when it was loaded last.
+_SETTING = "catalog"
+
 _ENTRIES = TypeAdapter(list[CatalogEntry])
 
 
@@ -46,16 +50,16 @@ def read_catalog(path: Path) -> list[CatalogEntry]:
 def load_catalog(ledger: Ledger, entries: list[CatalogEntry], at_s: int) -> None:
     """Insert or update every entry's product and price; what left the file turns inactive.
 
-    A subscription keeps the price it was sold with: it holds its own copy.
+    What the API made is left alone. A subscription keeps the price it was sold with: it holds
+    its own copy.
     """
+    ids = {kind: {getattr(e, f"{kind}_id") for e in entries} for kind in ("price", "product")}
     with ledger.store.transaction():
-        for kind, kept in (
-            ("price", {entry.price_id for entry in entries}),
-            ("product", {entry.product_id for entry in entries}),
-        ):
-            for old in list(ledger.store.oldest(kind)):
-                if old["id"] not in kept:
-                    ledger.save(old | {"active": False})
+        for kind, before in json.loads(ledger.store.find_setting(_SETTING) or "{}").items():
+            for old_id in set(before) - ids[kind]:
+                ledger.save(ledger.get(kind, old_id) | {"active": False})
+        kept = json.dumps({kind: sorted(found) for kind, found in ids.items()})
+        ledger.store.save_setting(_SETTING, kept)
         for entry in entries:
             ledger.save(_product(ledger, entry, at_s))
             ledger.save(_price(ledger, entry, at_s))

@@ -21,19 +21,20 @@ def update_customer(
     """Set `fields` on the customer; announced only if something changed."""
     if "metadata" in fields:
         fields["metadata"] = merge_metadata(customer["metadata"], fields["metadata"])
-    previous = ledger.change(customer, **fields)
-    if previous:
-        ledger.save(customer)
-        ledger.announce("customer.updated", customer, at_s, previous)
+    if "invoice_settings" in fields:
+        fields["invoice_settings"] = customer["invoice_settings"] | fields["invoice_settings"]
+    ledger.update("customer.updated", customer, at_s, **fields)
     return customer
 
 
-def next_invoice_number(ledger: Ledger, customer_id: str) -> str:
-    """Return the customer's next invoice number and move their counter on."""
-    customer = ledger.get("customer", customer_id)
-    sequence = customer["next_invoice_sequence"]
-    ledger.save(customer | {"next_invoice_sequence": sequence + 1})
-    return f"{customer['invoice_prefix']}-{sequence:04d}"
+def delete_customer(ledger: Ledger, customer: JSONObject, at_s: int) -> JSONObject:
+    """Forget all but that the customer was there; their subscriptions have to be ended before."""
+    for method in list(ledger.store.oldest("payment_method", owner=customer["id"])):
+        ledger.save(method | {"customer": None})
+    ledger.announce("customer.deleted", customer, at_s)
+    gone = {"id": customer["id"], "object": "customer", "deleted": True}
+    ledger.save(gone)
+    return gone
 
 
 def merge_metadata(old: dict[str, str], given: dict[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from demo.sandbox.due import settle_due
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pages import fields_of, show_notice, show_page
 from demo.sandbox.payment_methods import has_failing_card, replace_card
+from demo.sandbox.schedule import ENDED
 from demo.sandbox.shapes import JSONObject
 
 _DAY_S = 86_400
@@ -38,7 +39,7 @@ class Dashboard:
     follows it finds the renewal of a period that ended, and never waits for a webhook.
     """
 
-    def __init__(self, ledger: Ledger, courier: Courier, offset_file: Path) -> None:
+    def __init__(self, ledger: Ledger, courier: Courier, offset_file: Path | None) -> None:
         self._ledger = ledger
         self._courier = courier
         self._offset_file = offset_file
@@ -63,7 +64,8 @@ class Dashboard:
         """Show subscriptions, customers, events with their deliveries, and the clock."""
         store = self._ledger.store
         events = list(islice(store.newest("event"), _SHOWN))
-        customers = list(islice(store.newest("customer"), _SHOWN))
+        living = (c for c in store.newest("customer") if "deleted" not in c)
+        customers = list(islice(living, _SHOWN))
         context = {
             "now_s": self._ledger.clock.now_s(),
             "offset_days": self._ledger.clock.offset_s() // _DAY_S,
@@ -133,13 +135,15 @@ class Dashboard:
 
     def write_offset(self) -> None:
         """Write the offset for those who follow the sandbox's time, whole or not at all."""
+        if self._offset_file is None:
+            return
         part = self._offset_file.with_suffix(".part")
         part.write_text(str(self._ledger.clock.offset_s()))
         part.replace(self._offset_file)
 
     def _describe(self, customer: JSONObject) -> JSONObject:
         found = self._ledger.store.newest("subscription", owner=customer["id"])
-        living = [s for s in islice(found, _SHOWN) if s["status"] != "canceled"]
+        living = [s for s in islice(found, _SHOWN) if s["status"] not in ENDED]
         return {
             "id": customer["id"],
             "email": customer["email"] or "",

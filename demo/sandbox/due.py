@@ -1,10 +1,29 @@
-"""What falls due as time moves on: sessions expire, subscriptions renew or end."""
+"""What falls due as time moves on, in the order of its due time."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from demo.sandbox.disputes import run_aftermath
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.pauses import expire_resumption
+from demo.sandbox.refunds import settle_refund
+from demo.sandbox.renewals import settle_subscription
 from demo.sandbox.sessions import expire_session
-from demo.sandbox.subscriptions import settle_subscription
+from demo.sandbox.shapes import JSONObject
+from demo.sandbox.standing import retry_invoice
+from demo.sandbox.trials import give_notice
+
+# Who settles an object that fell due, by its kind. Any: what a settler returns is not used.
+_SETTLERS: Mapping[str, Callable[[Ledger, JSONObject, int], Any]] = {
+    "checkout.session": expire_session,
+    "invoice": retry_invoice,
+    "sandbox.aftermath": run_aftermath,
+    "sandbox.refund_plan": settle_refund,
+    "sandbox.resumption": expire_resumption,
+    "sandbox.trial_notice": give_notice,
+    "subscription": settle_subscription,
+}
 
 
 async def settle_due(ledger: Ledger) -> int:
@@ -28,8 +47,5 @@ def settle_next(ledger: Ledger, now_s: int) -> bool:
         if found is None:
             return False
         body, due_at_s = found
-        if body["object"] == "checkout.session":
-            expire_session(ledger, body, due_at_s)
-        else:
-            settle_subscription(ledger, body, due_at_s)
+        _SETTLERS[body["object"]](ledger, body, due_at_s)
     return True

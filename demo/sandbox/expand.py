@@ -1,10 +1,13 @@
 """`expand[]`: ids replaced by the objects that they name."""
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from demo.sandbox.errors import APIError
+from demo.sandbox.invoices import payments_list
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.refunds import refunds_list
 from demo.sandbox.sessions import line_items
 from demo.sandbox.shapes import JSONObject, kind_of
 
@@ -35,11 +38,9 @@ def _walk(ledger: Ledger, node: Any, parts: list[str], path: str) -> None:  # an
     if not parts or node is None:
         return
     name = parts[0]
-    is_session = isinstance(node, dict) and node.get("object") == "checkout.session"
-    if is_session and name == "line_items":
-        node["line_items"] = _lines_of(ledger, node["id"])
-    if isinstance(node, dict) and node.get("object") == "invoice" and name == "payments":
-        node["payments"] = _payments_of(ledger, node["id"])
+    build = _LISTS.get((node.get("object"), name)) if isinstance(node, dict) else None
+    if build is not None:
+        node[name] = build(ledger, node["id"])
     if not isinstance(node, dict) or name not in node:
         raise APIError(f"This property cannot be expanded ({path}).", param="expand")
     value = node[name]
@@ -60,10 +61,9 @@ def _lines_of(ledger: Ledger, session_id: str) -> JSONObject:
     }
 
 
-def _payments_of(ledger: Ledger, invoice_id: str) -> JSONObject:
-    return {
-        "object": "list",
-        "url": f"/v1/invoice_payments?invoice={invoice_id}",
-        "has_more": False,
-        "data": list(ledger.store.oldest("invoice_payment", owner=invoice_id)),
-    }
+# Lists that stand in an object only when they are asked for.
+_LISTS: Mapping[tuple[str | None, str], Callable[[Ledger, str], JSONObject]] = {
+    ("checkout.session", "line_items"): _lines_of,
+    ("invoice", "payments"): payments_list,
+    ("charge", "refunds"): refunds_list,
+}

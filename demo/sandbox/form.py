@@ -1,7 +1,8 @@
 """Stripe's bracketed form encoding as nested values: `items[0][price]=x`, `expand[]=y`."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from demo.sandbox.errors import APIError
@@ -32,6 +33,36 @@ def parse_form(pairs: Iterable[tuple[str, str]]) -> Nested:
             raise APIError(f"Too many parameters: at most {_FIELD_LIMIT} are accepted.")
         _plant(tree, name, value)
     return {key: _to_lists(node) for key, node in tree.items()}
+
+
+def flatten(text: str) -> list[tuple[str, str]]:
+    """Return the pairs that a form would hold for the JSON object in `text`.
+
+    Raises:
+        APIError: the text is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise APIError("The body is not JSON.") from error
+    if not isinstance(found, dict):
+        raise APIError("The body is not a JSON object.")
+    return [pair for name, value in found.items() for pair in _pairs(str(name), value)]
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:  # Any: JSON
+    found = dict(enumerate(value)) if isinstance(value, list) else value
+    if not isinstance(found, dict):
+        yield name, _text_of(found)
+        return
+    for key, child in found.items():
+        yield from _pairs(f"{name}[{key}]", child)
+
+
+def _text_of(value: Any) -> str:  # Any: a leaf of JSON
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 def _plant(tree: Nested, name: str, value: str) -> None:

@@ -8,7 +8,7 @@ from aiohttp import web
 from demo.sandbox.cards import CVC_DEFAULT, EXPIRY_DEFAULT, parse_card
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pages import fields_of, show_notice, show_page
-from demo.sandbox.sessions import expire_session, line_items, pay_session
+from demo.sandbox.sessions import expire_session, line_items, pay_session, takes_no_card
 from demo.sandbox.shapes import JSONObject
 
 # What the form holds when it is shown for the first time.
@@ -69,7 +69,9 @@ class HostedPage:
         if email and ("@" not in email or len(email) > _EMAIL_CHARS):
             return "The e-mail address is invalid. It may also be left empty."
         now_s = self._ledger.clock.now_s()
-        card = parse_card(fields["card"], fields["expiry"], fields["cvc"].strip(), now_s)
+        card = None
+        if fields["card"].strip() or not takes_no_card(session):
+            card = parse_card(fields["card"], fields["expiry"], fields["cvc"].strip(), now_s)
         if isinstance(card, str):
             return card
         with self._ledger.store.transaction():

@@ -1,40 +1,44 @@
-"""Invoices and the payments that settle them."""
+"""Invoices: drawn up over lines, finalized, and closed without payment.
 
-from demo.sandbox.customers import next_invoice_number
+Paying them is `collection`; what comes of it for the subscription is `standing`.
+"""
+
+from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.payments import cancel_intent, open_intent
 from demo.sandbox.shapes import JSONObject
 
+# What the next invoice of a subscription takes in: prorations that were not invoiced at once.
+_PENDING_LINE = "sandbox.pending_line"
 
-def build_invoice(
+
+def draw_invoice(
     ledger: Ledger,
     subscription: JSONObject,
     lines: list[JSONObject],
     *,
     reason: str,
     at_s: int,
+    period_start_s: int | None = None,
 ) -> JSONObject:
-    """Return a finalized, open invoice over `lines`; announced, and not saved yet."""
-    total = sum(line["amount"] for line in lines)
+    """Save and announce a draft over `lines` and over what waited for the next invoice."""
     customer = ledger.get("customer", subscription["customer"])
+    lines = [*_take_pending(ledger, subscription["id"]), *lines]
     invoice = ledger.build(
         "invoice",
         at_s,
-        amount_due=total,
-        amount_remaining=total,
-        subtotal=total,
-        subtotal_excluding_tax=total,
-        total=total,
-        total_excluding_tax=total,
+        auto_advance=True,
+        status="draft",
         billing_reason=reason,
         currency=subscription["currency"],
         customer=customer["id"],
         customer_email=customer["email"],
         customer_name=customer["name"],
-        default_payment_method=subscription["default_payment_method"],
-        effective_at=at_s,
-        number=next_invoice_number(ledger, customer["id"]),
-        period_start=at_s,
+        default_payment_method=None,
+        effective_at=None,
+        period_start=at_s if period_start_s is None else period_start_s,
         period_end=at_s,
+        starting_balance=customer["balance"],
         parent={
             "quote_details": None,
             "subscription_details": {
@@ -44,118 +48,158 @@ def build_invoice(
             "type": "subscription_details",
         },
     )
-    invoice["status_transitions"]["finalized_at"] = at_s
+    total = sum(line["amount"] for line in lines)
+    due = max(0, total + customer["balance"])
+    invoice |= dict.fromkeys(
+        ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), total
+    )
+    invoice |= {"amount_due": due, "amount_remaining": due}
     for line in lines:
         line["invoice"] = invoice["id"]
     invoice["lines"] |= {"data": lines, "url": f"/v1/invoices/{invoice['id']}/lines"}
+    ledger.save(invoice)
     ledger.announce("invoice.created", invoice, at_s)
     return invoice
 
 
-def build_line(
-    ledger: Ledger,
-    price: JSONObject,
-    quantity: int,
-    period: JSONObject,
-    parent: JSONObject,
-) -> JSONObject:
-    """Return an invoice line; `parent` says which subscription item it stands for."""
-    product = ledger.get("product", price["product"])
-    amount = price["unit_amount"] * quantity
-    return ledger.shapes.build(
-        "line_item",
-        amount=amount,
-        subtotal=amount,
-        currency=price["currency"],
-        description=f"{quantity} x {product['name']}",
-        quantity=quantity,
-        quantity_decimal=str(quantity),
-        period=period,
-        parent=parent,
-        subscription=(parent["subscription_item_details"] or {}).get("subscription"),
-        pricing={
-            "type": "price_details",
-            "price_details": {"price": price["id"], "product": product["id"]},
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        },
-    )
+def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    """Give the draft its number and open it; what it asks for gets a payment intent.
 
+    The customer's balance is used up here. A total below zero goes onto the balance.
 
-def settle_invoice(ledger: Ledger, invoice: JSONObject, at_s: int, *, is_paid: bool) -> JSONObject:
-    """Charge the invoice: paid in full, or left open with the attempt counted; saved.
-
-    Returns the payment intent; `announce_settled` tells of both once the subscription is
-    saved as well.
+    Raises:
+        APIError: the invoice is no draft.
     """
-    total = invoice["total"]
-    invoice["attempted"] = True
-    invoice["attempt_count"] += 1
-    intent = build_intent(
+    if invoice["status"] != "draft":
+        raise APIError("This invoice is already finalized, you can't re-finalize it.")
+    customer = ledger.get("customer", invoice["customer"])
+    sequence = customer["next_invoice_sequence"]
+    balance = customer["balance"] + invoice["total"] - invoice["amount_due"]
+    ledger.save(customer | {"next_invoice_sequence": sequence + 1})
+    ledger.update("customer.updated", ledger.get("customer", customer["id"]), at_s, balance=balance)
+    invoice |= {
+        "status": "open",
+        "effective_at": at_s,
+        "ending_balance": balance,
+        "number": f"{customer['invoice_prefix']}-{sequence:04d}",
+    }
+    invoice["status_transitions"]["finalized_at"] = at_s
+    if invoice["amount_due"]:
+        _ask_for_payment(ledger, invoice, at_s)
+    ledger.save(invoice)
+    ledger.announce("invoice.finalized", invoice, at_s)
+
+
+def void_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    """Close the invoice as if it had never been; its payment intent is cancelled.
+
+    Raises:
+        APIError: the invoice is a draft, paid, or void.
+    """
+    _check_status(invoice, "open", "uncollectible", act="void")
+    customer = ledger.get("customer", invoice["customer"])
+    if "deleted" not in customer:
+        balance = customer["balance"] + invoice["amount_due"] - invoice["total"]
+        ledger.update("customer.updated", customer, at_s, balance=balance)
+    _give_up_payment(ledger, invoice, at_s, reason="void_invoice")
+    _close(ledger, invoice, "void", at_s)
+    ledger.announce("invoice.voided", invoice, at_s)
+
+
+def mark_uncollectible(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    """Write the invoice off. It may still be paid.
+
+    Raises:
+        APIError: the invoice is not open.
+    """
+    _check_status(invoice, "open", act="mark as uncollectible")
+    _close(ledger, invoice, "uncollectible", at_s)
+    ledger.announce("invoice.marked_uncollectible", invoice, at_s)
+
+
+def stop_collecting(ledger: Ledger, subscription_id: str) -> None:
+    """Leave the subscription's open invoices open, and try nothing more on them by itself."""
+    for invoice in list(ledger.store.newest("invoice", where={"subscription": subscription_id})):
+        if invoice["status"] in {"draft", "open"} and invoice["auto_advance"]:
+            ledger.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
+
+
+def add_pending_lines(ledger: Ledger, subscription_id: str, lines: list[JSONObject]) -> None:
+    """Keep the lines for the subscription's next invoice."""
+    for line in lines:
+        kept = {"id": f"pending_{line['id']}", "object": _PENDING_LINE, "line": line}
+        ledger.store.save(kept, owner=subscription_id)
+
+
+def subscription_of(invoice: JSONObject) -> str:
+    """Return the id of the subscription that the invoice is for."""
+    return str(invoice["parent"]["subscription_details"]["subscription"])
+
+
+def payment_of(ledger: Ledger, invoice: JSONObject) -> JSONObject | None:
+    """Return the invoice payment that stands for its intent; None if nothing was asked for."""
+    return next(ledger.store.newest("invoice_payment", where={"invoice": invoice["id"]}), None)
+
+
+def payments_list(ledger: Ledger, invoice_id: str) -> JSONObject:
+    """Return the invoice's `payments` as they stand when expanded."""
+    return {
+        "object": "list",
+        "url": f"/v1/invoice_payments?invoice={invoice_id}",
+        "has_more": False,
+        "data": list(ledger.store.newest("invoice_payment", where={"invoice": invoice_id})),
+    }
+
+
+def _ask_for_payment(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    intent = open_intent(
         ledger,
-        amount_minor=total,
+        amount_minor=invoice["amount_due"],
         currency=invoice["currency"],
         customer=invoice["customer"],
-        payment_method=invoice["default_payment_method"],
         at_s=at_s,
-        is_paid=is_paid,
     )
-    ledger.save(intent)
     payment = ledger.build(
         "invoice_payment",
         at_s,
-        amount_paid=total if is_paid else None,
-        amount_requested=total,
+        amount_requested=invoice["amount_due"],
         currency=invoice["currency"],
         invoice=invoice["id"],
         payment={"type": "payment_intent", "payment_intent": intent["id"]},
-        status="paid" if is_paid else "open",
     )
-    if is_paid:
-        payment["status_transitions"]["paid_at"] = at_s
-        invoice["status_transitions"]["paid_at"] = at_s
-        invoice |= {"status": "paid", "amount_paid": total, "amount_remaining": 0}
-    ledger.store.save(payment, owner=invoice["id"])
+    ledger.save(payment)
+
+
+def _give_up_payment(ledger: Ledger, invoice: JSONObject, at_s: int, *, reason: str) -> None:
+    payment = payment_of(ledger, invoice)
+    if payment is None or payment["status"] != "open":
+        return
+    intent = ledger.get("payment_intent", payment["payment"]["payment_intent"])
+    cancel_intent(ledger, intent, at_s, reason=reason)
+    payment["status"] = "canceled"
+    payment["status_transitions"]["canceled_at"] = at_s
+    ledger.save(payment)
+
+
+def give_up_payment(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    """Cancel the invoice's intent: it was paid in some other way."""
+    _give_up_payment(ledger, invoice, at_s, reason="automatic")
+
+
+def _close(ledger: Ledger, invoice: JSONObject, status: str, at_s: int) -> None:
+    invoice |= {"status": status, "auto_advance": False, "next_payment_attempt": None}
+    moment = "voided_at" if status == "void" else "marked_uncollectible_at"
+    invoice["status_transitions"][moment] = at_s
     ledger.save(invoice)
-    return intent
 
 
-def announce_settled(ledger: Ledger, invoice: JSONObject, intent: JSONObject, at_s: int) -> None:
-    """Announce how charging the invoice went, with all the events that Stripe sends for it."""
-    if invoice["status"] == "paid":
-        ledger.announce("payment_intent.succeeded", intent, at_s)
-        ledger.announce("invoice.paid", invoice, at_s)
-        ledger.announce("invoice.payment_succeeded", invoice, at_s)
-    else:
-        ledger.announce("payment_intent.payment_failed", intent, at_s)
-        ledger.announce("invoice.payment_failed", invoice, at_s)
+def _check_status(invoice: JSONObject, *accepted: str, act: str) -> None:
+    if invoice["status"] not in accepted:
+        raise APIError(f"You cannot {act} an invoice with a status of {invoice['status']}.")
 
 
-def build_intent(
-    ledger: Ledger,
-    *,
-    amount_minor: int,
-    currency: str,
-    customer: str | None,
-    payment_method: str | None,
-    at_s: int,
-    is_paid: bool,
-) -> JSONObject:
-    """Return a payment intent that succeeded, or one whose card was declined; not saved yet."""
-    return ledger.build(
-        "payment_intent",
-        at_s,
-        amount=amount_minor,
-        amount_received=amount_minor if is_paid else 0,
-        currency=currency,
-        customer=customer,
-        payment_method=payment_method,
-        status="succeeded" if is_paid else "requires_payment_method",
-        last_payment_error=None
-        if is_paid
-        else {
-            "code": "card_declined",
-            "decline_code": "generic_decline",
-            "message": "Your card was declined.",
-            "type": "card_error",
-        },
-    )
+def _take_pending(ledger: Ledger, subscription_id: str) -> list[JSONObject]:
+    kept = list(ledger.store.oldest(_PENDING_LINE, owner=subscription_id))
+    for one in kept:
+        ledger.store.delete(one["id"])
+    return [one["line"] for one in kept]

@@ -8,6 +8,7 @@ from typing import Any
 from demo.sandbox.clock import VirtualClock
 from demo.sandbox.deliveries import Deliveries
 from demo.sandbox.errors import missing
+from demo.sandbox.schedule import due_s
 from demo.sandbox.shapes import API_VERSION, JSONObject, Shapes
 from demo.sandbox.store import Store
 
@@ -30,8 +31,24 @@ class Ledger:
         return self.shapes.build(kind, created=at_s, **fields)
 
     def save(self, body: JSONObject, *, due_at_s: int | None = None) -> None:
-        """Save the object under its customer; `due_at_s` is when time alone will change it."""
-        self.store.save(body, owner=body.get("customer"), due_at_s=due_at_s)
+        """Save the object under its customer.
+
+        `due_at_s` is when time alone will change it, where the object does not tell.
+        """
+        self.store.save(body, owner=body.get("customer"), due_at_s=due_at_s or due_s(body))
+
+    def update(
+        self,
+        event_type: str,
+        body: JSONObject,
+        at_s: int,
+        **fields: Any,  # Any: JSON values
+    ) -> None:
+        """Set `fields`, save, and announce what changed; nothing happens if nothing differs."""
+        previous = self.change(body, **fields)
+        if previous:
+            self.save(body)
+            self.announce(event_type, body, at_s, previous)
 
     def get(self, kind: str, object_id: str) -> JSONObject:
         """Return the object an id in a path names.

@@ -7,6 +7,7 @@ from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.params import Spec, choice, created, integer, text
 from demo.sandbox.shapes import JSONObject
+from demo.sandbox.store import LOOKUPS
 
 PAGE: Spec = {
     "limit": integer,
@@ -14,9 +15,12 @@ PAGE: Spec = {
     "ending_before": text,
     "created": created,
 }
-STATUS = choice(
-    "active", "all", "canceled", "ended", "past_due", "open", "complete", "expired", "paid", "void"
+SUBSCRIPTION_STATUS = choice(
+    *("active", "all", "canceled", "ended", "incomplete", "incomplete_expired"),
+    *("past_due", "paused", "trialing", "unpaid"),
 )
+INVOICE_STATUS = choice("draft", "open", "paid", "uncollectible", "void")
+SESSION_STATUS = choice("complete", "expired", "open")
 
 _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
@@ -34,14 +38,18 @@ def list_objects(ledger: Ledger, kind: str, url: str, params: JSONObject) -> JSO
     for name in ("starting_after", "ending_before"):
         if name in params:
             ledger.get_named(kind, params[name], param=name)
-    is_wanted = _filter_of(params)
+    where = {name: params[name] for name in LOOKUPS.get(kind, {}) if name in params}
+    owner = params.get("customer")
+    is_wanted = _filter_of({name: v for name, v in params.items() if name not in where})
     if "ending_before" in params:
-        newer = ledger.store.oldest(kind, newer_than=params["ending_before"])
+        after = params["ending_before"]
+        newer = ledger.store.oldest(kind, owner=owner, where=where, newer_than=after)
         data = _take(newer, is_wanted, limit)
         has_more = len(data) > limit
         data = data[:limit][::-1]
     else:
-        older = ledger.store.newest(kind, older_than=params.get("starting_after"))
+        before = params.get("starting_after")
+        older = ledger.store.newest(kind, owner=owner, where=where, older_than=before)
         data = _take(older, is_wanted, limit)
         has_more = len(data) > limit
         data = data[:limit]
@@ -56,16 +64,19 @@ def _take(
 
 
 def _filter_of(params: JSONObject) -> Callable[[JSONObject], bool]:
-    special = {*PAGE, "expand", "status", "types"}
+    special = {*PAGE, "expand", "status", "types", "lookup_keys"}
     exact = {name: value for name, value in params.items() if name not in special}
     bounds, status, types = params.get("created", {}), params.get("status"), params.get("types")
+    lookup_keys = params.get("lookup_keys")
 
     def is_wanted(body: JSONObject) -> bool:
         return (
             all(body.get(name) == value for name, value in exact.items())
+            and "deleted" not in body
             and _is_within(body["created"], bounds)
             and _has_status(body, status)
             and (types is None or body["type"] in types)
+            and (lookup_keys is None or body["lookup_key"] in lookup_keys)
         )
 
     return is_wanted
@@ -80,6 +91,8 @@ def _is_within(at_s: int, bounds: dict[str, int]) -> bool:
 def _has_status(body: JSONObject, wanted: str | None) -> bool:
     status: str = body.get("status", "")
     if wanted is None:
-        # Stripe leaves ended subscriptions out unless they are asked for.
+        # Stripe leaves cancelled subscriptions out unless they are asked for.
         return body["object"] != "subscription" or status != "canceled"
-    return wanted == "all" or status == ("canceled" if wanted == "ended" else wanted)
+    if wanted == "ended":
+        return status in {"canceled", "incomplete_expired"}
+    return wanted in {"all", status}

@@ -75,11 +75,31 @@ def choice(*accepted: str) -> Check:
     return check
 
 
+def moment(*words: str) -> Check:
+    """Take a second of epoch time, or one of `words`."""
+
+    def check(raw: Any, name: str) -> int | str:
+        return str(raw) if raw in words else integer(raw, name)
+
+    return check
+
+
+def clearable(check: Check) -> Check:
+    """Take what `check` takes, or the empty text, which clears the field and gives None."""
+    return lambda raw, name: None if raw == "" else check(raw, name)
+
+
 def strings(raw: Any, name: str) -> list[str]:
     """Take a list of texts."""
     if not isinstance(raw, list):
         raise APIError(f"Invalid array: {name}", param=name)
     return [text(item, f"{name}[{index}]") for index, item in enumerate(raw)]
+
+
+def integers(raw: Any, name: str) -> tuple[int, ...]:
+    """Take a list of whole numbers; the empty text is none of them."""
+    found = [] if raw == "" else strings(raw, name)
+    return tuple(integer(item, name) for item in found)
 
 
 def metadata(raw: Any, name: str) -> dict[str, str]:

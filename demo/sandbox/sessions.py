@@ -5,11 +5,13 @@ from urllib.parse import urlsplit
 from demo.sandbox.cards import Card
 from demo.sandbox.customers import create_customer
 from demo.sandbox.errors import APIError
-from demo.sandbox.invoices import build_intent
+from demo.sandbox.items import check_rhythms
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.payment_methods import save_card
+from demo.sandbox.payments import attempt, open_intent
 from demo.sandbox.shapes import JSONObject, new_id
-from demo.sandbox.subscriptions import start_subscription
+from demo.sandbox.subscriptions import Terms, start_subscription
+from demo.sandbox.trials import trial_end_of
 
 # Stripe's bounds for `expires_at` ("Create a Checkout Session").
 _LIFETIME_S = 24 * 3600
@@ -33,7 +35,12 @@ def create_session(ledger: Ledger, params: JSONObject, *, public_url: str, at_s:
         if "customer_email" in params:
             message = "You may only specify one of these parameters: customer, customer_email."
             raise APIError(message, param="customer_email")
-    amount = sum(line["amount_total"] for line in lines)
+    data = params.get("subscription_data", {})
+    is_trial = trial_end_of(data, at_s) is not None
+    amount = sum(
+        line["amount_total"] for line in lines if not (is_trial and line["price"]["recurring"])
+    )
+    collection = "always" if mode == "subscription" else "if_required"
     session = ledger.build(
         "checkout.session",
         at_s,
@@ -52,16 +59,16 @@ def create_session(ledger: Ledger, params: JSONObject, *, public_url: str, at_s:
         amount_total=amount,
         currency=lines[0]["currency"],
         expires_at=_expires_at(params, at_s),
-        payment_method_collection="always" if mode == "subscription" else "if_required",
+        payment_method_collection=params.get("payment_method_collection", collection),
     )
     session["url"] = session_url(public_url, session["id"])
     plan = {
         "id": _plan_id(session["id"]),
         "object": _PLAN,
-        "subscription_metadata": params.get("subscription_data", {}).get("metadata", {}),
+        "subscription_data": data,
         "payment_metadata": params.get("payment_intent_data", {}).get("metadata", {}),
     }
-    _save(ledger, session)
+    ledger.save(session)
     ledger.store.save(plan, owner=session["id"])
     for line in lines:
         ledger.store.save(line, owner=session["id"])
@@ -80,43 +87,34 @@ def expire_session(ledger: Ledger, session: JSONObject, at_s: int) -> JSONObject
             f"Session has a status of `{session['status']}`."
         )
     ledger.change(session, status="expired", url=None)
-    _save(ledger, session)
+    ledger.save(session)
     ledger.announce("checkout.session.expired", session, at_s)
     return session
 
 
 def pay_session(
-    ledger: Ledger, session: JSONObject, card: Card, email: str | None, at_s: int
+    ledger: Ledger, session: JSONObject, card: Card | None, email: str | None, at_s: int
 ) -> str | None:
     """Try to pay the open session with the card; return None, or why the card was refused.
 
     A refusal leaves the session open and a failed payment on record. Success completes the
     session and announces it together with what it brought about, all in the same second.
+    Without a card only what `takes_no_card` can be completed.
     """
     plan = ledger.get(_PLAN, _plan_id(session["id"]))
-    if card.is_declined:
-        _record_decline(ledger, session, at_s)
+    if card is None and not takes_no_card(session):
+        return "Your card number is invalid."
+    if card is not None and card.is_declined:
+        _record_decline(ledger, session, card, email, at_s)
         return "Your card was declined. Try another card."
     customer = _customer_of(ledger, session, email, at_s)
-    method = save_card(ledger, card, customer, email, at_s)
+    method = None if card is None else save_card(ledger, card, customer, email, at_s)
     paid: JSONObject
     if session["mode"] == "subscription":
-        if customer is None:
-            raise RuntimeError("a subscription without a customer")
-        subscription, invoice = start_subscription(
-            ledger,
-            customer=customer,
-            payment_method=method["id"],
-            lines=line_items(ledger, session["id"]),
-            metadata=plan["subscription_metadata"],
-            at_s=at_s,
-        )
-        paid = {"subscription": subscription["id"], "invoice": invoice["id"]}
+        paid = _subscribe(ledger, session, plan, customer, method, at_s)
     else:
-        intent = _session_intent(ledger, session, customer, method["id"], at_s, is_paid=True)
-        intent["metadata"] = plan["payment_metadata"]
-        ledger.save(intent)
-        ledger.announce("payment_intent.succeeded", intent, at_s)
+        intent = _open_intent(ledger, session, customer, at_s, plan["payment_metadata"])
+        attempt(ledger, intent, method, at_s, refusal=None)
         paid = {"payment_intent": intent["id"]}
     details: JSONObject = {
         "address": None,
@@ -128,11 +126,17 @@ def pay_session(
         "tax_exempt": "none",
         "tax_ids": [],
     }
-    done = {"status": "complete", "payment_status": "paid", "url": None, "customer": customer}
+    status = "paid" if session["amount_total"] else "no_payment_required"
+    done = {"status": "complete", "payment_status": status, "url": None, "customer": customer}
     ledger.change(session, **done, **paid, customer_details=details)
-    _save(ledger, session)
+    ledger.save(session)
     ledger.announce("checkout.session.completed", session, at_s)
     return None
+
+
+def takes_no_card(session: JSONObject) -> bool:
+    """Tell whether the session can be completed without a card: nothing is due, none is asked."""
+    return not session["amount_total"] and session["payment_method_collection"] == "if_required"
 
 
 def line_items(ledger: Ledger, session_id: str) -> list[JSONObject]:
@@ -155,12 +159,7 @@ def move_open_sessions(ledger: Ledger, public_url: str) -> None:
             url = session_url(public_url, session["id"])
             if session["status"] == "open" and session["url"] != url:
                 ledger.store.rewrite_answers(session["url"], url)
-                _save(ledger, session | {"url": url})
-
-
-def _save(ledger: Ledger, session: JSONObject) -> None:
-    due_at_s = session["expires_at"] if session["status"] == "open" else None
-    ledger.save(session, due_at_s=due_at_s)
+                ledger.save(session | {"url": url})
 
 
 def _plan_id(session_id: str) -> str:
@@ -194,10 +193,7 @@ def _build_lines(ledger: Ledger, params: JSONObject, mode: str) -> list[JSONObje
             "prices.",
             param="line_items",
         )
-    if len(intervals) > 1:
-        raise APIError("All prices must share one billing interval.", param="line_items")
-    if len({line["currency"] for line in lines}) > 1:
-        raise APIError("All prices must share one currency.", param="line_items")
+    check_rhythms([line["price"] for line in lines], "line_items")
     return lines
 
 
@@ -250,27 +246,53 @@ def _customer_of(ledger: Ledger, session: JSONObject, email: str | None, at_s: i
     return str(create_customer(ledger, {"email": email}, at_s)["id"])
 
 
-def _session_intent(
+def _open_intent(
     ledger: Ledger,
     session: JSONObject,
     customer: str | None,
-    method: str | None,
     at_s: int,
-    *,
-    is_paid: bool,
+    metadata: dict[str, str] | None = None,
 ) -> JSONObject:
-    return build_intent(
+    return open_intent(
         ledger,
         amount_minor=session["amount_total"],
         currency=session["currency"],
         customer=customer,
-        payment_method=method,
         at_s=at_s,
-        is_paid=is_paid,
+        metadata=metadata,
     )
 
 
-def _record_decline(ledger: Ledger, session: JSONObject, at_s: int) -> None:
-    intent = _session_intent(ledger, session, session["customer"], None, at_s, is_paid=False)
-    ledger.save(intent)
-    ledger.announce("payment_intent.payment_failed", intent, at_s)
+def _subscribe(
+    ledger: Ledger,
+    session: JSONObject,
+    plan: JSONObject,
+    customer: str | None,
+    method: JSONObject | None,
+    at_s: int,
+) -> JSONObject:
+    """Start the session's subscription; return the ids that the session gets."""
+    if customer is None:
+        raise RuntimeError("a subscription without a customer")
+    data = plan["subscription_data"]
+    behavior = data.get("trial_settings", {}).get("end_behavior", {})
+    terms = Terms(
+        customer=customer,
+        payment_method=None if method is None else method["id"],
+        metadata=data.get("metadata", {}),
+        trial_end_s=trial_end_of(data, at_s),
+        missing_payment_method=behavior.get("missing_payment_method", "create_invoice"),
+        first_payment="paid",
+    )
+    subscription, invoice = start_subscription(
+        ledger, line_items(ledger, session["id"]), terms, at_s
+    )
+    return {"subscription": subscription["id"], "invoice": invoice["id"]}
+
+
+def _record_decline(
+    ledger: Ledger, session: JSONObject, card: Card, email: str | None, at_s: int
+) -> None:
+    intent = _open_intent(ledger, session, session["customer"], at_s)
+    method = save_card(ledger, card, None, email, at_s)
+    attempt(ledger, intent, method, at_s, refusal="generic_decline")

@@ -15,8 +15,10 @@ API_VERSION = "2026-10-28.endive"
 
 # How Stripe's ids start, by the object they name.
 PREFIXES = {
+    "charge": "ch",
     "checkout.session": "cs_test",
     "customer": "cus",
+    "dispute": "dp",
     "event": "evt",
     "invoice": "in",
     "invoice_payment": "inpay",
@@ -26,6 +28,8 @@ PREFIXES = {
     "payment_method": "pm",
     "price": "price",
     "product": "prod",
+    "radar.early_fraud_warning": "issfr",
+    "refund": "re",
     "subscription": "sub",
     "subscription_item": "si",
 }

@@ -6,7 +6,7 @@ function without an `await` between its statements whole by itself.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,25 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE INDEX IF NOT EXISTS delivery_pending ON delivery (next_at_s) WHERE state = 'pending';
 """
 
+# What lists are filtered by beside the owner: a parameter's name, and where the object holds
+# it. Each has an index, so that a list costs what it shows and not what there is.
+LOOKUPS: dict[str, dict[str, str]] = {
+    "charge": {"payment_intent": "$.payment_intent"},
+    "checkout.session": {"payment_intent": "$.payment_intent", "subscription": "$.subscription"},
+    "dispute": {"charge": "$.charge", "payment_intent": "$.payment_intent"},
+    "invoice": {"subscription": "$.parent.subscription_details.subscription"},
+    "invoice_payment": {"invoice": "$.invoice", "payment_intent": "$.payment.payment_intent"},
+    "price": {"lookup_key": "$.lookup_key", "product": "$.product"},
+    "radar.early_fraud_warning": {"charge": "$.charge", "payment_intent": "$.payment_intent"},
+    "refund": {"charge": "$.charge", "payment_intent": "$.payment_intent"},
+}
+_INDEXES = "".join(
+    f'CREATE INDEX IF NOT EXISTS "{kind}_by_{name}"'
+    f" ON object (json_extract(body, '{path}'), seq) WHERE kind = '{kind}';"
+    for kind, paths in LOOKUPS.items()
+    for name, path in paths.items()
+)
+
 # How long a start waits for a predecessor that is on its way out.
 _LOCK_TIMEOUT_S = 5.0
 
@@ -61,18 +80,20 @@ class Store:
         self.connection = connection
 
     @classmethod
-    def open(cls, folder: Path) -> "Store":
-        """Open `sandbox.sqlite3` in `folder`, making both if they are not there.
+    def open(cls, folder: Path | None) -> "Store":
+        """Open `sandbox.sqlite3` in `folder`, making both if they are not there; None is memory.
 
         With `synchronous=FULL` a commit is on the disk before it returns, so neither a kill
         nor a power cut loses what a client was told.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "sandbox.sqlite3"
+        path = ":memory:"
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = str(folder / "sandbox.sqlite3")
         connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + _INDEXES)
         return cls(connection)
 
     def close(self) -> None:
@@ -109,27 +130,61 @@ class Store:
         ).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def delete(self, object_id: str) -> None:
+        """Forget the object, if it is there."""
+        self.connection.execute("DELETE FROM object WHERE id = ?", (object_id,))
+
     def newest(
-        self, kind: str, *, owner: str | None = None, older_than: str | None = None
+        self,
+        kind: str,
+        *,
+        owner: str | None = None,
+        where: Mapping[str, str] | None = None,
+        older_than: str | None = None,
     ) -> Iterator[JSONObject]:
-        """Go through objects from the newest on, reading only as far as the caller asks."""
-        rows = self.connection.execute(
-            "SELECT body FROM object WHERE kind = :kind AND (:owner IS NULL OR owner = :owner)"
-            " AND (:cursor IS NULL OR seq < (SELECT seq FROM object WHERE id = :cursor))"
-            " ORDER BY seq DESC",
-            {"kind": kind, "owner": owner, "cursor": older_than},
-        )
-        return (json.loads(body) for (body,) in rows)
+        """Go through objects from the newest on, reading only as far as the caller asks.
+
+        `where` holds names of `LOOKUPS` and what the object has to hold there.
+        """
+        return self._select(kind, owner, where or {}, older_than, newest_first=True)
 
     def oldest(
-        self, kind: str, *, owner: str | None = None, newer_than: str | None = None
+        self,
+        kind: str,
+        *,
+        owner: str | None = None,
+        where: Mapping[str, str] | None = None,
+        newer_than: str | None = None,
     ) -> Iterator[JSONObject]:
-        """Go through objects from the oldest on, reading only as far as the caller asks."""
+        """Go through objects from the oldest on; otherwise as `newest`."""
+        return self._select(kind, owner, where or {}, newer_than, newest_first=False)
+
+    def _select(
+        self,
+        kind: str,
+        owner: str | None,
+        where: Mapping[str, str],
+        cursor: str | None,
+        *,
+        newest_first: bool,
+    ) -> Iterator[JSONObject]:
+        # Kinds and paths are constants of this program. They stand in the text, since the
+        # planner takes a partial index only where it can see that the condition holds.
+        clauses, values = [f"kind = '{kind}'"], []
+        for name, value in where.items():
+            clauses.append(f"json_extract(body, '{LOOKUPS[kind][name]}') = ?")
+            values.append(value)
+        if owner is not None:
+            clauses.append("owner = ?")
+            values.append(owner)
+        if cursor is not None:
+            beyond = "<" if newest_first else ">"
+            clauses.append(f"seq {beyond} (SELECT seq FROM object WHERE id = ?)")  # noqa: S608 - constants
+            values.append(cursor)
+        order = "DESC" if newest_first else "ASC"
         rows = self.connection.execute(
-            "SELECT body FROM object WHERE kind = :kind AND (:owner IS NULL OR owner = :owner)"
-            " AND (:cursor IS NULL OR seq > (SELECT seq FROM object WHERE id = :cursor))"
-            " ORDER BY seq",
-            {"kind": kind, "owner": owner, "cursor": newer_than},
+            f"SELECT body FROM object WHERE {' AND '.join(clauses)} ORDER BY seq {order}",  # noqa: S608 - constants only, see above
+            values,
         )
         return (json.loads(body) for (body,) in rows)
 

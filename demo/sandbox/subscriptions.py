@@ -1,240 +1,160 @@
-"""Subscriptions: started by a paid checkout, changed by the API, renewed and ended by time."""
+"""Subscriptions: started, with or without a trial, and ended."""
 
-import copy
+from dataclasses import dataclass, field
+from typing import Literal
 
-from demo.sandbox.cards import renews
-from demo.sandbox.clock import next_period_end_s
-from demo.sandbox.customers import merge_metadata
-from demo.sandbox.errors import APIError, missing
-from demo.sandbox.invoices import announce_settled, build_invoice, build_line, settle_invoice
+from demo.sandbox.collection import collect
+from demo.sandbox.errors import declined, missing
+from demo.sandbox.invoices import draw_invoice, finalize_invoice, stop_collecting, void_invoice
+from demo.sandbox.items import build_item, end_after_s, items_list
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.lines import item_line, once_line, trial_line
+from demo.sandbox.pending import drop_pending
+from demo.sandbox.schedule import ENDED, period_end_s
 from demo.sandbox.shapes import JSONObject
+from demo.sandbox.trials import plan_notice
 
-# How long a renewal that was declined keeps the subscription past due before it is
-# cancelled. Stripe's default retries take about two weeks.
-PAST_DUE_DAYS = 14
+FirstPayment = Literal["paid", "processing", "allow_incomplete", "error_if_incomplete", "wait"]
+"""How the first invoice is dealt with: it is paid on the hosted page, or settles days later
+(the subscription is active meanwhile), or the card is charged and may refuse, or nothing is
+charged until somebody pays it (`default_incomplete`)."""
 
-_DAY_S = 86400
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a subscription starts; `fields` are further fields of the object."""
+
+    customer: str
+    payment_method: str | None
+    metadata: dict[str, str] = field(default_factory=dict)
+    trial_end_s: int | None = None
+    missing_payment_method: str = "create_invoice"
+    cancel_at_period_end: bool = False
+    first_payment: FirstPayment = "allow_incomplete"
+    fields: JSONObject = field(default_factory=dict)
 
 
 def start_subscription(
-    ledger: Ledger,
-    *,
-    customer: str,
-    payment_method: str,
-    lines: list[JSONObject],
-    metadata: dict[str, str],
-    at_s: int,
+    ledger: Ledger, lines: list[JSONObject], terms: Terms, at_s: int
 ) -> tuple[JSONObject, JSONObject]:
-    """Start a subscription on the recurring prices of `lines` and pay its first invoice.
+    """Start a subscription on the recurring prices of `lines`, with its first invoice.
 
-    Prices that are paid once go onto the first invoice. Returns the subscription and the
-    invoice, both saved; announces the subscription and the paid invoice.
+    A line has a `price`, a `quantity`, and maybe `metadata`. Prices that are paid once go
+    onto the first invoice; during a trial that is all it asks for. Returns the subscription
+    and the invoice, both saved and announced.
+
+    Raises:
+        APIError: the card was declined and `error_if_incomplete` says that this is an error.
     """
+    subscription = _build(ledger, lines, terms, at_s)
+    bill = trial_line if terms.trial_end_s else item_line
+    billed = [bill(ledger, item) for item in subscription["items"]["data"]]
+    billed += [
+        once_line(ledger, line["price"], line["quantity"], at_s)
+        for line in lines
+        if not line["price"]["recurring"]
+    ]
+    ledger.save(subscription)
+    invoice = draw_invoice(ledger, subscription, billed, reason="subscription_create", at_s=at_s)
+    finalize_invoice(ledger, invoice, at_s)
+    subscription["latest_invoice"] = invoice["id"]
+    if _is_accepted(ledger, invoice, terms.first_payment, at_s):
+        subscription["status"] = "trialing" if terms.trial_end_s else "active"
+    ledger.save(subscription)
+    ledger.announce("customer.subscription.created", subscription, at_s)
+    if terms.trial_end_s:
+        plan_notice(ledger, subscription, at_s)
+    return subscription, invoice
+
+
+def cancel_subscription(
+    ledger: Ledger,
+    subscription: JSONObject,
+    at_s: int,
+    *,
+    reason: str | None = "cancellation_requested",
+    details: JSONObject | None = None,
+) -> JSONObject:
+    """End the subscription at once; what is open of its invoices is tried no more.
+
+    Raises:
+        APIError: it has ended before; Stripe answers as if it were not there.
+    """
+    if subscription["status"] in ENDED:
+        raise missing("subscription", subscription["id"])
+    drop_pending(ledger, subscription, at_s)
+    stop_collecting(ledger, subscription["id"])
+    ledger.change(
+        subscription,
+        status="incomplete_expired" if subscription["status"] == "incomplete" else "canceled",
+        canceled_at=subscription["canceled_at"] or at_s,
+        ended_at=at_s,
+        cancellation_details=subscription["cancellation_details"]
+        | (details or {})
+        | {"reason": reason},
+    )
+    ledger.save(subscription)
+    ledger.announce("customer.subscription.deleted", subscription, at_s)
+    return subscription
+
+
+def expire_incomplete(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
+    """Give up a subscription whose first invoice was not paid in time; the invoice is voided."""
+    invoice = ledger.get("invoice", subscription["latest_invoice"])
+    if invoice["status"] == "open":
+        void_invoice(ledger, invoice, at_s)
+    ledger.update(
+        "customer.subscription.updated",
+        subscription,
+        at_s,
+        status="incomplete_expired",
+        ended_at=at_s,
+    )
+
+
+def _build(ledger: Ledger, lines: list[JSONObject], terms: Terms, at_s: int) -> JSONObject:
     recurring = [line for line in lines if line["price"]["recurring"]]
     subscription = ledger.build(
         "subscription",
         at_s,
         start_date=at_s,
-        billing_cycle_anchor=at_s,
-        customer=customer,
+        status="incomplete",
+        billing_cycle_anchor=terms.trial_end_s or at_s,
+        customer=terms.customer,
         currency=recurring[0]["price"]["currency"],
-        default_payment_method=payment_method,
-        metadata=metadata,
+        default_payment_method=terms.payment_method,
+        metadata=terms.metadata,
+        trial_start=at_s if terms.trial_end_s else None,
+        trial_end=terms.trial_end_s,
+        trial_settings={"end_behavior": {"missing_payment_method": terms.missing_payment_method}},
+        **terms.fields,
     )
-    subscription["items"] |= {
-        "data": [_build_item(ledger, subscription, line, at_s) for line in recurring],
-        "url": f"/v1/subscription_items?subscription={subscription['id']}",
-    }
-    once = [
-        build_line(ledger, line["price"], line["quantity"], _moment(at_s), _once_parent())
-        for line in lines
-        if not line["price"]["recurring"]
-    ]
-    items = _item_lines(ledger, subscription)
-    invoice = build_invoice(
-        ledger, subscription, items + once, reason="subscription_create", at_s=at_s
-    )
-    subscription["latest_invoice"] = invoice["id"]
-    intent = settle_invoice(ledger, invoice, at_s, is_paid=True)
-    _save(ledger, subscription)
-    ledger.announce("customer.subscription.created", subscription, at_s)
-    announce_settled(ledger, invoice, intent, at_s)
-    return subscription, invoice
-
-
-def update_subscription(
-    ledger: Ledger, subscription: JSONObject, params: JSONObject, at_s: int
-) -> JSONObject:
-    """Set metadata, or ask for the end with the period, or take that back.
-
-    Raises:
-        APIError: the subscription has ended, and more than its metadata was to change.
-    """
-    fields: JSONObject = {}
-    if "metadata" in params:
-        fields["metadata"] = merge_metadata(subscription["metadata"], params["metadata"])
-    wanted = params.get("cancel_at_period_end")
-    if wanted is not None and subscription["status"] == "canceled":
-        message = "A canceled subscription can only update its cancellation_details and metadata."
-        raise APIError(message, param="cancel_at_period_end")
-    if wanted is not None and wanted != subscription["cancel_at_period_end"]:
-        details = subscription["cancellation_details"]
-        fields |= {
-            "cancel_at_period_end": wanted,
-            "cancel_at": period_end_s(subscription) if wanted else None,
-            "canceled_at": at_s if wanted else None,
-            "cancellation_details": details
-            | {"reason": "cancellation_requested" if wanted else None},
-        }
-    previous = ledger.change(subscription, **fields)
-    if previous:
-        _save(ledger, subscription)
-        ledger.announce("customer.subscription.updated", subscription, at_s, previous)
-    return subscription
-
-
-def cancel_subscription(
-    ledger: Ledger, subscription: JSONObject, at_s: int, *, reason: str = "cancellation_requested"
-) -> JSONObject:
-    """End the subscription at once.
-
-    Raises:
-        APIError: it has ended before; Stripe answers as if it were not there.
-    """
-    if subscription["status"] == "canceled":
-        raise missing("subscription", subscription["id"])
-    ledger.change(
-        subscription,
-        status="canceled",
-        canceled_at=subscription["canceled_at"] or at_s,
-        ended_at=at_s,
-        cancellation_details=subscription["cancellation_details"] | {"reason": reason},
-    )
-    _save(ledger, subscription)
-    ledger.announce("customer.subscription.deleted", subscription, at_s)
-    return subscription
-
-
-def change_card(ledger: Ledger, subscription: JSONObject, method: JSONObject, at_s: int) -> None:
-    """Charge the payment method from now on, and with it an invoice that is past due."""
-    previous = ledger.change(subscription, default_payment_method=method["id"])
-    invoice = intent = None
-    if subscription["status"] == "past_due" and renews(method["card"]["last4"]):
-        invoice = ledger.get("invoice", subscription["latest_invoice"])
-        invoice["default_payment_method"] = method["id"]
-        intent = settle_invoice(ledger, invoice, at_s, is_paid=True)
-        previous |= ledger.change(subscription, status="active")
-    _save(ledger, subscription)
-    ledger.announce("customer.subscription.updated", subscription, at_s, previous)
-    if invoice is not None and intent is not None:
-        announce_settled(ledger, invoice, intent, at_s)
-
-
-def settle_subscription(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
-    """Do what `at_s`, the time at which the subscription fell due, asks for."""
-    if subscription["status"] == "past_due":
-        cancel_subscription(ledger, subscription, at_s, reason="payment_failed")
-    elif subscription["cancel_at_period_end"]:
-        cancel_subscription(ledger, subscription, at_s)
-    else:
-        _renew(ledger, subscription, at_s)
-
-
-def period_end_s(subscription: JSONObject) -> int:
-    """Return when the subscription's current period ends; all its items share the interval."""
-    return int(subscription["items"]["data"][0]["current_period_end"])
-
-
-def _renew(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
-    card = ledger.get("payment_method", subscription["default_payment_method"])["card"]
-    is_paid = renews(card["last4"])
-    items = copy.deepcopy(subscription["items"])
-    for item in items["data"]:
-        rhythm = item["price"]["recurring"]
-        item["current_period_start"] = at_s
-        item["current_period_end"] = next_period_end_s(
-            subscription["billing_cycle_anchor"],
+    items = [
+        build_item(
+            ledger,
+            subscription["id"],
+            line["price"],
+            line["quantity"],
             at_s,
-            rhythm["interval"],
-            rhythm["interval_count"],
+            end_s=terms.trial_end_s or end_after_s(line["price"], at_s, at_s),
+            metadata=line.get("metadata"),
         )
-    renewed = subscription | {"items": items}
-    invoice = build_invoice(
-        ledger, renewed, _item_lines(ledger, renewed), reason="subscription_cycle", at_s=at_s
-    )
-    invoice["period_start"] = subscription["items"]["data"][0]["current_period_start"]
-    intent = settle_invoice(ledger, invoice, at_s, is_paid=is_paid)
-    previous = ledger.change(
-        subscription,
-        items=items,
-        latest_invoice=invoice["id"],
-        status="active" if is_paid else "past_due",
-    )
-    _save(ledger, subscription)
-    ledger.announce("customer.subscription.updated", subscription, at_s, previous)
-    announce_settled(ledger, invoice, intent, at_s)
+        for line in recurring
+    ]
+    subscription["items"] = items_list(subscription["id"], items)
+    if terms.cancel_at_period_end:
+        subscription |= {"cancel_at_period_end": True, "canceled_at": at_s}
+        subscription["cancel_at"] = period_end_s(subscription)
+    return subscription
 
 
-def _save(ledger: Ledger, subscription: JSONObject) -> None:
-    due_at_s: int | None = period_end_s(subscription)
-    if subscription["status"] == "past_due":
-        started_s = subscription["items"]["data"][0]["current_period_start"]
-        due_at_s = min(period_end_s(subscription), started_s + PAST_DUE_DAYS * _DAY_S)
-    elif subscription["status"] == "canceled":
-        due_at_s = None
-    ledger.save(subscription, due_at_s=due_at_s)
-
-
-def _build_item(
-    ledger: Ledger, subscription: JSONObject, line: JSONObject, at_s: int
-) -> JSONObject:
-    rhythm = line["price"]["recurring"]
-    return ledger.build(
-        "subscription_item",
-        at_s,
-        subscription=subscription["id"],
-        price=line["price"],
-        quantity=line["quantity"],
-        current_period_start=at_s,
-        current_period_end=next_period_end_s(
-            at_s, at_s, rhythm["interval"], rhythm["interval_count"]
-        ),
-    )
-
-
-def _item_lines(ledger: Ledger, subscription: JSONObject) -> list[JSONObject]:
-    lines = []
-    for item in subscription["items"]["data"]:
-        period = {"start": item["current_period_start"], "end": item["current_period_end"]}
-        parent = {
-            "invoice_item_details": None,
-            "subscription_item_details": {
-                "invoice_item": None,
-                "proration": False,
-                "proration_details": {"credited_items": None},
-                "subscription": subscription["id"],
-                "subscription_item": item["id"],
-            },
-            "type": "subscription_item_details",
-        }
-        lines.append(build_line(ledger, item["price"], item["quantity"], period, parent))
-    return lines
-
-
-def _once_parent() -> JSONObject:
-    details = {
-        "invoice_item": None,
-        "proration": False,
-        "proration_details": {"credited_items": None},
-        "subscription": None,
-    }
-    return {
-        "invoice_item_details": details,
-        "subscription_item_details": None,
-        "type": "invoice_item_details",
-    }
-
-
-def _moment(at_s: int) -> JSONObject:
-    return {"start": at_s, "end": at_s}
+def _is_accepted(ledger: Ledger, invoice: JSONObject, payment: FirstPayment, at_s: int) -> bool:
+    """Collect the first invoice as `payment` says; tell whether the subscription may begin."""
+    if invoice["amount_due"] == 0 or payment == "paid":
+        return collect(ledger, invoice, at_s, is_scheduled=False, refusal=None) is None
+    if payment in {"processing", "wait"}:
+        return payment == "processing"
+    refusal = collect(ledger, invoice, at_s, is_scheduled=False)
+    if refusal is not None and payment == "error_if_incomplete":
+        raise declined(refusal, is_kept=False)
+    return refusal is None

@@ -22,7 +22,10 @@ _BOUGHT = {
     "customer.created",
     "customer.subscription.created",
     "invoice.created",
+    "invoice.finalized",
+    "charge.succeeded",
     "payment_intent.succeeded",
+    "invoice_payment.paid",
     "invoice.paid",
     "invoice.payment_succeeded",
     "checkout.session.completed",
@@ -43,7 +46,12 @@ async def test_purchase_once_tells_of_no_subscription(shop: Shop) -> None:
     await shop.sandbox.settle()
 
     assert Counter(shop.receiver.types()) == Counter(
-        ["customer.created", "payment_intent.succeeded", "checkout.session.completed"]
+        [
+            "customer.created",
+            "charge.succeeded",
+            "payment_intent.succeeded",
+            "checkout.session.completed",
+        ]
     )
 
 

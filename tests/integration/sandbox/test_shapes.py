@@ -60,6 +60,8 @@ async def test_every_object_in_events_has_the_published_members(shop: Shop) -> N
 
     assert faults == []
     assert set(shop.receiver.types()) == {
+        "charge.failed",
+        "charge.succeeded",
         "checkout.session.completed",
         "checkout.session.expired",
         "customer.created",
@@ -67,9 +69,11 @@ async def test_every_object_in_events_has_the_published_members(shop: Shop) -> N
         "customer.subscription.deleted",
         "customer.subscription.updated",
         "invoice.created",
+        "invoice.finalized",
         "invoice.paid",
         "invoice.payment_failed",
         "invoice.payment_succeeded",
+        "invoice_payment.paid",
         "payment_intent.payment_failed",
         "payment_intent.succeeded",
     }
