@@ -8,6 +8,7 @@ import pytest
 from billing.providers.stripe.adapter import Stripe
 from tests.support.clock import FakeClock
 from tests.support.sandbox import Receiver, Sandbox, Shop, run_adapter, run_receiver, run_sandbox
+from tests.support.stripe_account import Account, open_account
 
 
 @pytest.fixture
@@ -31,3 +32,9 @@ async def stripe(sandbox: Sandbox) -> AsyncIterator[Stripe]:
 @pytest.fixture
 def shop(sandbox: Sandbox, stripe: Stripe, receiver: Receiver, clock: FakeClock) -> Shop:
     return Shop(sandbox, stripe, receiver, clock)
+
+
+@pytest.fixture
+async def account() -> AsyncIterator[Account]:
+    async with open_account() as opened:
+        yield opened
