@@ -117,11 +117,17 @@ def mark_uncollectible(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
     ledger.announce("invoice.marked_uncollectible", invoice, at_s)
 
 
-def stop_collecting(ledger: Ledger, subscription_id: str) -> None:
+def hold_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
+    """Let nothing more happen to the invoice by itself."""
+    changes: JSONObject = {"auto_advance": False, "next_payment_attempt": None}
+    ledger.update("invoice.updated", invoice, at_s, **changes)
+
+
+def stop_collecting(ledger: Ledger, subscription_id: str, at_s: int) -> None:
     """Leave the subscription's open invoices open, and try nothing more on them by itself."""
     for invoice in list(ledger.store.newest("invoice", where={"subscription": subscription_id})):
         if invoice["status"] in {"draft", "open"} and invoice["auto_advance"]:
-            ledger.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
+            hold_invoice(ledger, invoice, at_s)
 
 
 def add_pending_lines(ledger: Ledger, subscription_id: str, lines: list[JSONObject]) -> None:
@@ -129,6 +135,11 @@ def add_pending_lines(ledger: Ledger, subscription_id: str, lines: list[JSONObje
     for line in lines:
         kept = {"id": f"pending_{line['id']}", "object": _PENDING_LINE, "line": line}
         ledger.store.save(kept, owner=subscription_id)
+
+
+def is_refused(invoice: JSONObject) -> bool:
+    """Tell whether the invoice is open because a payment was tried and refused."""
+    return bool(invoice["status"] == "open" and invoice["attempted"])
 
 
 def subscription_of(invoice: JSONObject) -> str:

@@ -10,6 +10,7 @@ from demo.sandbox.invoices import (
     add_pending_lines,
     draw_invoice,
     finalize_invoice,
+    is_refused,
     stop_collecting,
     void_invoice,
 )
@@ -36,7 +37,7 @@ def pause_subscription(
         message = f"You cannot pause a subscription with a status of {subscription['status']}."
         raise APIError(message)
     drop_pending(ledger, subscription, at_s)
-    stop_collecting(ledger, subscription["id"])
+    stop_collecting(ledger, subscription["id"], at_s)
     from_when = params.get("bill_for", {}).get("unused_time_from", {}).get("type", "now")
     # Unpaid time is nobody's credit.
     if from_when != "none" and subscription["status"] == "active":
@@ -79,7 +80,9 @@ def resume_subscription(
         "due_at_s": at_s + FIRST_PAYMENT_LIMIT_S,
     }
     if not lines:
-        _run_again(ledger, subscription, plan, at_s, status="active")
+        owes = is_refused(ledger.get("invoice", subscription["latest_invoice"]))
+        status = "past_due" if owes else "active"
+        _run_again(ledger, subscription, plan, at_s, status=status)
         return
     invoice = draw_invoice(ledger, subscription, lines, reason="subscription_update", at_s=at_s)
     finalize_invoice(ledger, invoice, at_s)
@@ -90,7 +93,9 @@ def resume_subscription(
         _run_again(ledger, subscription, plan, at_s, status="active")
     elif waits:
         ledger.save(plan)
-        ledger.save(subscription)
+        latest = subscription["latest_invoice"]
+        found = ledger.get("subscription", subscription["id"])
+        ledger.update(_UPDATED, found, at_s, latest_invoice=latest)
     else:
         _run_again(ledger, subscription, plan, at_s, status="past_due")
 

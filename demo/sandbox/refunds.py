@@ -64,7 +64,8 @@ def settle_refund(ledger: Ledger, plan: JSONObject, at_s: int) -> None:
     if plan["status"] == "failed":
         refund |= {"failure_reason": "expired_or_canceled_card"}
         charge = ledger.get("charge", refund["charge"])
-        _change_refunded(ledger, charge, -refund["amount"])
+        returned = _change_refunded(ledger, charge, -refund["amount"])
+        ledger.announce("charge.updated", charge, at_s, returned)
     ledger.save(refund)
     ledger.announce("refund.updated", refund, at_s, previous)
     if plan["status"] == "failed":

@@ -1,11 +1,19 @@
 """What time does to a subscription: trials and periods end, waits run out."""
 
 from demo.sandbox.collection import collect, method_of
-from demo.sandbox.invoices import draw_invoice, finalize_invoice, mark_uncollectible, void_invoice
+from demo.sandbox.invoices import (
+    draw_invoice,
+    finalize_invoice,
+    hold_invoice,
+    is_refused,
+    mark_uncollectible,
+    void_invoice,
+)
 from demo.sandbox.items import is_due, items_list, move_on
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.lines import item_line
 from demo.sandbox.pending import drop_pending
+from demo.sandbox.schedule import period_end_s
 from demo.sandbox.shapes import JSONObject
 from demo.sandbox.standing import end_dunning, status_after
 from demo.sandbox.subscriptions import cancel_subscription, expire_incomplete
@@ -73,11 +81,13 @@ def renew(ledger: Ledger, subscription: JSONObject, at_s: int, anchor_s: int) ->
         latest_invoice=invoice["id"],
         status=_status_after_renewal(subscription, invoice),
     )
+    if subscription["cancel_at_period_end"]:
+        # A trial that was ended early brought another period.
+        subscription["cancel_at"] = period_end_s(subscription)
     previous = {name: value for name, value in before.items() if subscription[name] != value}
     ledger.save(subscription)
     ledger.announce("customer.subscription.updated", subscription, at_s, previous)
-    is_last = invoice["attempted"] and invoice["next_payment_attempt"] is None
-    if invoice["status"] == "open" and is_last:
+    if is_refused(invoice) and invoice["next_payment_attempt"] is None:
         end_dunning(ledger, subscription, at_s)
 
 
@@ -87,8 +97,7 @@ def _collect_renewal(
     """Collect the draft, or do with it what pausing collection or `unpaid` asks for."""
     pause = subscription["pause_collection"]
     if subscription["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
-        invoice["auto_advance"] = False
-        ledger.save(invoice)
+        hold_invoice(ledger, invoice, at_s)
         return
     finalize_invoice(ledger, invoice, at_s)
     if pause is None:

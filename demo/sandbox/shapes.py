@@ -50,6 +50,10 @@ class Shapes:
         path = Path(__file__).with_name("shapes.json")
         return cls(json.loads(path.read_text(encoding="utf-8")))
 
+    def kinds(self) -> set[str]:
+        """Return the names of all kinds."""
+        return set(self._examples)
+
     def build(self, kind: str, **fields: Any) -> JSONObject:  # Any: JSON values
         """Return a fresh object of `kind` with `fields` set, and a new id unless one is given.
 
@@ -71,5 +75,5 @@ def new_id(kind: str) -> str:
 
 def kind_of(object_id: str) -> str | None:
     """Return the kind that the id's prefix names, or None for a prefix that is none of ours."""
-    prefix = object_id.rsplit("_", 1)[0]
-    return next((kind for kind, known in PREFIXES.items() if known == prefix), None)
+    found = (kind for kind, prefix in PREFIXES.items() if object_id.startswith(f"{prefix}_"))
+    return next(found, None)

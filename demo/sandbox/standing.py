@@ -2,7 +2,7 @@
 
 from demo.sandbox.account import read_account
 from demo.sandbox.collection import collect
-from demo.sandbox.invoices import stop_collecting, subscription_of
+from demo.sandbox.invoices import is_refused, stop_collecting, subscription_of
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pauses import finish_resumption
 from demo.sandbox.pending import apply_pending, drop_pending
@@ -18,7 +18,7 @@ def status_after(subscription: JSONObject, invoice: JSONObject) -> str:
     status = str(subscription["status"])
     if invoice["status"] in {"paid", "uncollectible"}:
         return "active" if status in {"past_due", "unpaid"} else status
-    if invoice["status"] == "open" and invoice["attempted"]:
+    if is_refused(invoice):
         return "past_due" if status in {"active", "trialing"} else status
     return status
 
@@ -69,7 +69,7 @@ def end_dunning(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
     if wanted == "cancel":
         cancel_subscription(ledger, subscription, at_s, reason="payment_failed")
     elif wanted == "unpaid":
-        stop_collecting(ledger, subscription["id"])
+        stop_collecting(ledger, subscription["id"], at_s)
         ledger.update(_UPDATED, subscription, at_s, status="unpaid")
 
 

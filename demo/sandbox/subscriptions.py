@@ -83,7 +83,7 @@ def cancel_subscription(
     if subscription["status"] in ENDED:
         raise missing("subscription", subscription["id"])
     drop_pending(ledger, subscription, at_s)
-    stop_collecting(ledger, subscription["id"])
+    stop_collecting(ledger, subscription["id"], at_s)
     ledger.change(
         subscription,
         status="incomplete_expired" if subscription["status"] == "incomplete" else "canceled",

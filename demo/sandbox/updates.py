@@ -6,7 +6,7 @@ from demo.sandbox.changes import Change, plan_change
 from demo.sandbox.collection import check_owner, collect
 from demo.sandbox.customers import merge_metadata
 from demo.sandbox.errors import APIError, declined
-from demo.sandbox.invoices import add_pending_lines, draw_invoice, finalize_invoice
+from demo.sandbox.invoices import add_pending_lines, draw_invoice, finalize_invoice, is_refused
 from demo.sandbox.items import items_list
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pending import build_pending, drop_pending
@@ -184,5 +184,5 @@ def _carry_out(
 def _end_if_last(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
     """End the dunning where the account tries no payment again."""
     invoice = ledger.get("invoice", subscription["latest_invoice"])
-    if invoice["status"] == "open" and invoice["attempted"] and not invoice["auto_advance"]:
+    if is_refused(invoice) and not invoice["auto_advance"]:
         end_dunning(ledger, subscription, at_s)

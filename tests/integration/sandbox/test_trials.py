@@ -1,5 +1,7 @@
 """Trials: how they begin, the notice, and how they end."""
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -156,7 +158,7 @@ async def test_checkout_of_a_trial_asks_for_a_card_by_itself(account: Account) -
         {"trial_period_days": 7, "trial_end": START_S + 7 * DAY_S},
     ],
 )
-async def test_trial_that_cannot_be_is_refused(account: Account, params: dict[str, int]) -> None:
+async def test_trial_that_cannot_be_is_refused(account: Account, params: dict[str, Any]) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         await account.subscribe(**params)
 
