@@ -44,6 +44,8 @@ def plan_change(
     resets = params.get("billing_cycle_anchor") == "now"
     if "items" not in params and not resets:
         return None
+    if subscription["status"] == "incomplete":
+        raise APIError("An incomplete subscription cannot change its items.", param="items")
     old = subscription["items"]["data"]
     wanted = _merge(ledger, subscription, params.get("items", []), at_s)
     kept = {item["id"]: item for item in old}

@@ -2,6 +2,7 @@
 
 import secrets
 
+from demo.sandbox.errors import missing
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.shapes import JSONObject
 
@@ -35,6 +36,18 @@ def delete_customer(ledger: Ledger, customer: JSONObject, at_s: int) -> JSONObje
     gone = {"id": customer["id"], "object": "customer", "deleted": True}
     ledger.save(gone)
     return gone
+
+
+def get_living(ledger: Ledger, customer_id: str) -> JSONObject:
+    """Return the customer that the parameter `customer` names.
+
+    Raises:
+        APIError: there is none, or not any more.
+    """
+    customer = ledger.get_named("customer", customer_id, param="customer")
+    if "deleted" in customer:
+        raise missing("customer", customer_id, param="customer", status=400)
+    return customer
 
 
 def merge_metadata(old: dict[str, str], given: dict[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 Paying them is `collection`; what comes of it for the subscription is `standing`.
 """
 
+from demo.sandbox.customers import get_living
 from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.payments import cancel_intent, open_intent
@@ -68,11 +69,11 @@ def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
     The customer's balance is used up here. A total below zero goes onto the balance.
 
     Raises:
-        APIError: the invoice is no draft.
+        APIError: the invoice is no draft, or its customer has been deleted.
     """
     if invoice["status"] != "draft":
         raise APIError("This invoice is already finalized, you can't re-finalize it.")
-    customer = ledger.get("customer", invoice["customer"])
+    customer = get_living(ledger, invoice["customer"])
     sequence = customer["next_invoice_sequence"]
     balance = customer["balance"] + invoice["total"] - invoice["amount_due"]
     ledger.save(customer | {"next_invoice_sequence": sequence + 1})

@@ -10,7 +10,7 @@ from demo.sandbox.cards import (
     refusal_of,
 )
 from demo.sandbox.collection import collect, method_of
-from demo.sandbox.customers import update_customer
+from demo.sandbox.customers import get_living, update_customer
 from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.schedule import ENDED
@@ -55,9 +55,7 @@ def attach_method(ledger: Ledger, method_id: str, customer_id: str, at_s: int) -
     Raises:
         APIError: there is no such method or customer, it belongs to another, or it is declined.
     """
-    customer = ledger.get_named("customer", customer_id, param="customer")
-    if "deleted" in customer:
-        raise APIError(f"No such customer: '{customer_id}'", code="resource_missing")
+    get_living(ledger, customer_id)
     number = number_of(method_id) if method_id.startswith("pm_card_") else None
     if number is not None:
         method = save_card(ledger, _read(number, {}, at_s), None, None, at_s)

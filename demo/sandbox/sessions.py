@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from demo.sandbox.cards import Card
-from demo.sandbox.customers import create_customer
+from demo.sandbox.customers import create_customer, get_living
 from demo.sandbox.errors import APIError
 from demo.sandbox.items import check_rhythms
 from demo.sandbox.ledger import Ledger
@@ -31,7 +31,7 @@ def create_session(ledger: Ledger, params: JSONObject, *, public_url: str, at_s:
     lines = _build_lines(ledger, params, mode)
     customer = params.get("customer")
     if customer is not None:
-        ledger.get_named("customer", customer, param="customer")
+        get_living(ledger, customer)
         if "customer_email" in params:
             message = "You may only specify one of these parameters: customer, customer_email."
             raise APIError(message, param="customer_email")

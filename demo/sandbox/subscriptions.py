@@ -82,11 +82,14 @@ def cancel_subscription(
     """
     if subscription["status"] in ENDED:
         raise missing("subscription", subscription["id"])
+    was_running = subscription["status"] != "incomplete"
+    if not was_running:
+        _void_first_invoice(ledger, subscription, at_s)
     drop_pending(ledger, subscription, at_s)
     stop_collecting(ledger, subscription["id"], at_s)
     ledger.change(
         subscription,
-        status="incomplete_expired" if subscription["status"] == "incomplete" else "canceled",
+        status="canceled" if was_running else "incomplete_expired",
         canceled_at=subscription["canceled_at"] or at_s,
         ended_at=at_s,
         cancellation_details=subscription["cancellation_details"]
@@ -100,9 +103,7 @@ def cancel_subscription(
 
 def expire_incomplete(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
     """Give up a subscription whose first invoice was not paid in time; the invoice is voided."""
-    invoice = ledger.get("invoice", subscription["latest_invoice"])
-    if invoice["status"] == "open":
-        void_invoice(ledger, invoice, at_s)
+    _void_first_invoice(ledger, subscription, at_s)
     ledger.update(
         "customer.subscription.updated",
         subscription,
@@ -110,6 +111,12 @@ def expire_incomplete(ledger: Ledger, subscription: JSONObject, at_s: int) -> No
         status="incomplete_expired",
         ended_at=at_s,
     )
+
+
+def _void_first_invoice(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:
+    invoice = ledger.get("invoice", subscription["latest_invoice"])
+    if invoice["status"] == "open":
+        void_invoice(ledger, invoice, at_s)
 
 
 def _build(ledger: Ledger, lines: list[JSONObject], terms: Terms, at_s: int) -> JSONObject:

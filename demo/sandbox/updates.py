@@ -32,7 +32,7 @@ def update_subscription(
     if subscription["status"] in ENDED and not params.keys() <= _STILL_CHANGEABLE:
         message = "A canceled subscription can only update its cancellation_details and metadata."
         raise APIError(message, param=min(params.keys() - _STILL_CHANGEABLE))
-    if "items" in params or params.get("billing_cycle_anchor") == "now":
+    if params.keys() & {"items", "trial_end"} or params.get("billing_cycle_anchor") == "now":
         # What is asked for now takes the place of what still waited.
         drop_pending(ledger, subscription, at_s)
     before = copy.deepcopy(subscription)
@@ -179,6 +179,9 @@ def _carry_out(
     }
     if invoice is not None:
         subscription["status"] = status_after(subscription, invoice)
+        if invoice["status"] == "open":
+            # `default_incomplete` tries no payment and waits for somebody to make it.
+            subscription["status"] = "past_due"
 
 
 def _end_if_last(ledger: Ledger, subscription: JSONObject, at_s: int) -> None:

@@ -141,12 +141,9 @@ class Account:
         return [event["type"] for event in await self.events(prefix)]
 
 
-@asynccontextmanager
-async def open_account() -> AsyncIterator[Account]:
-    """Run the stand-in in memory, without deliveries and without a task, on a free port."""
-    sock = socket.create_server(("127.0.0.1", 0), backlog=64)
-    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    settings = Settings(
+def memory_settings(url: str) -> Settings:
+    """Return settings of a stand-in in memory, without deliveries and without a task."""
+    return Settings(
         data=None,
         public_url=url,
         webhook_url=f"{url}/nobody",
@@ -156,7 +153,14 @@ async def open_account() -> AsyncIterator[Account]:
         wall_s=lambda: float(START_S),
         is_delivering=False,
     )
-    app = create_app(settings)
+
+
+@asynccontextmanager
+async def open_account() -> AsyncIterator[Account]:
+    """Run the stand-in with `memory_settings` on a free port."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    app = create_app(memory_settings(url))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     http = StripeHTTPClient(20.0)

@@ -17,6 +17,7 @@ from demo.sandbox.params import (
 )
 from demo.sandbox.payment_methods import attach_method, create_method, detach_method
 from demo.sandbox.schedule import ENDED
+from demo.sandbox.sessions import expire_session
 from demo.sandbox.shapes import JSONObject
 from demo.sandbox.subscriptions import cancel_subscription
 
@@ -25,7 +26,6 @@ _CUSTOMER: Spec = {
     "name": clearable(short_text),
     "description": clearable(text),
     "metadata": metadata,
-    "payment_method": text,
     "invoice_settings": group({"default_payment_method": clearable(text)}),
 }
 _CARD: Spec = {
@@ -52,7 +52,6 @@ def _create(call: Call) -> JSONObject:
 def _update(call: Call) -> JSONObject:
     fields = call.fields
     customer = _living(call)
-    fields.pop("payment_method", None)
     settings = fields.pop("invoice_settings", {})
     return _set_default(call, update_customer(call.ledger, customer, fields, call.at_s), settings)
 
@@ -71,6 +70,9 @@ def _set_default(call: Call, customer: JSONObject, settings: JSONObject) -> JSON
 def _delete(call: Call) -> JSONObject:
     """Delete the customer; their subscriptions end at once (Stripe, "Delete a customer")."""
     customer = _living(call)
+    for session in list(call.ledger.store.oldest("checkout.session", owner=customer["id"])):
+        if session["status"] == "open":
+            expire_session(call.ledger, session, call.at_s)
     for subscription in list(call.ledger.store.oldest("subscription", owner=customer["id"])):
         if subscription["status"] not in ENDED:
             cancel_subscription(call.ledger, subscription, call.at_s)
@@ -109,7 +111,7 @@ def _methods_of(call: Call) -> JSONObject:
 
 
 CUSTOMERS = (
-    Operation("POST", "/v1/customers", _create, _CUSTOMER),
+    Operation("POST", "/v1/customers", _create, {**_CUSTOMER, "payment_method": text}),
     Operation("GET", "/v1/customers", list_of("customer"), {**PAGE, "email": short_text}),
     Operation("GET", "/v1/customers/{id}", retrieve("customer")),
     Operation("POST", "/v1/customers/{id}", _update, _CUSTOMER),

@@ -1,6 +1,7 @@
 """Subscriptions and their items."""
 
 from demo.sandbox.collection import check_owner
+from demo.sandbox.customers import get_living
 from demo.sandbox.errors import APIError
 from demo.sandbox.items import check_quantity, check_rhythms, find_price
 from demo.sandbox.listing import PAGE, SUBSCRIPTION_STATUS
@@ -27,9 +28,7 @@ _FIRST_PAYMENT: dict[str, FirstPayment] = {
 
 def _create(call: Call) -> JSONObject:
     params = call.fields
-    customer = call.ledger.get_named("customer", params.get("customer", ""), param="customer")
-    if "deleted" in customer:
-        raise APIError(f"No such customer: '{customer['id']}'", code="resource_missing")
+    customer = get_living(call.ledger, params.get("customer", ""))
     behavior = params.get("trial_settings", {}).get("end_behavior", {})
     terms = Terms(
         customer=customer["id"],

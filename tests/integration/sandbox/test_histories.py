@@ -7,18 +7,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from demo.sandbox.catalog import load_catalog
-from demo.sandbox.clock import VirtualClock
-from demo.sandbox.deliveries import Deliveries
+from demo.sandbox.app import LEDGER, create_app
 from demo.sandbox.due import settle_next
 from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.operations.call import Call
 from demo.sandbox.operations.table import OPERATIONS
 from demo.sandbox.schedule import ENDED
-from demo.sandbox.shapes import Shapes
-from demo.sandbox.store import Store
-from tests.support.stripe_account import CATALOG, DAY_S, START_S, Body
+from tests.support.stripe_account import CATALOG, DAY_S, Body, memory_settings
 
 _FACTOR = int(os.environ.get("TOLLWAY_FUZZ", "1"))
 _BY_PATH = {(operation.method, operation.path): operation for operation in OPERATIONS}
@@ -43,10 +39,8 @@ class History(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store.open(None)
-        clock = VirtualClock(self.store, lambda: float(START_S))
-        self.ledger = Ledger(self.store, Deliveries(self.store), Shapes.load(), clock)
-        load_catalog(self.ledger, list(CATALOG), START_S)
+        self.ledger = create_app(memory_settings("http://x"))[LEDGER]
+        self.store = self.ledger.store
         self.customer = self.do("POST", "/v1/customers", email="ann@example.org")
 
     def do(self, method: str, path: str, object_id: str = "", **params: Any) -> Body | None:

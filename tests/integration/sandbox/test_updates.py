@@ -298,6 +298,38 @@ async def test_ended_subscription_takes_notes_only(account: Account) -> None:
         await _change(account, subscription, items=_to(subscription, "month_pro"))
 
 
+async def test_upgrade_that_awaits_its_payment_is_past_due_until_then(account: Account) -> None:
+    subscription = await account.subscribe()
+    waiting = await _change(
+        account,
+        subscription,
+        items=_to(subscription, "month_pro"),
+        proration_behavior="always_invoice",
+        payment_behavior="default_incomplete",
+    )
+
+    await account.post(f"invoices/{waiting['latest_invoice']}/pay")
+
+    assert (waiting["status"], _prices(waiting)) == ("past_due", ["price_month_pro"])
+    assert (await account.read(subscription))["status"] == "active"
+
+
+async def test_incomplete_subscription_keeps_its_items(account: Account) -> None:
+    subscription = await account.subscribe(payment_behavior="default_incomplete")
+
+    with pytest.raises(stripe.InvalidRequestError, match="incomplete"):
+        await _change(account, subscription, items=_to(subscription, "month_pro"))
+
+
+async def test_cancelling_an_incomplete_subscription_voids_its_invoice(account: Account) -> None:
+    subscription = await account.subscribe(payment_behavior="default_incomplete")
+
+    ended = await account.delete(f"subscriptions/{subscription['id']}")
+
+    assert ended["status"] == "incomplete_expired"
+    assert (await account.get(f"invoices/{subscription['latest_invoice']}"))["status"] == "void"
+
+
 async def test_update_is_told_once_with_all_former_values(account: Account) -> None:
     subscription = await account.subscribe()
 
@@ -327,6 +359,28 @@ async def test_update_that_changes_nothing_is_not_told(account: Account) -> None
     await _change(account, subscription, items=_to(subscription, "month"), metadata={})
 
     assert await account.events(_UPDATED) == []
+
+
+async def test_deleted_customer_buys_nothing_more(account: Account) -> None:
+    customer = await account.customer()
+    checkout = {
+        "mode": "payment",
+        "customer": customer["id"],
+        "line_items": [{"price": "price_once", "quantity": 1}],
+        "success_url": "https://shop.example/",
+    }
+    open_one = await account.post("checkout/sessions", **checkout)
+
+    await account.delete(f"customers/{customer['id']}")
+
+    assert await account.visit(open_one["url"], card="4242424242424242") == 410
+    for path, params in (
+        ("checkout/sessions", checkout),
+        ("subscriptions", {"customer": customer["id"], "items": [{"price": "price_month"}]}),
+        ("payment_methods/pm_card_visa/attach", {"customer": customer["id"]}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
+            await account.post(path, **params)
 
 
 async def test_deleted_customer_takes_their_subscriptions_along(account: Account) -> None:
