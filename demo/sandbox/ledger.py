@@ -1,6 +1,5 @@
 """Builds, saves and announces objects: the ground that the domain files stand on."""
 
-import copy
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +78,7 @@ class Ledger:
 
         `previous` holds the former values of what an `.updated` event changed.
         """
-        data = {"object": copy.deepcopy(subject)}
+        data = {"object": subject}
         if previous is not None:
             data["previous_attributes"] = previous
         event = self.build(

@@ -1,6 +1,5 @@
 """The published example objects that every answer starts from, so that no field is missing."""
 
-import copy
 import json
 import secrets
 from pathlib import Path
@@ -34,15 +33,16 @@ PREFIXES = {
     "subscription_item": "si",
 }
 
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ID_CHARS = 24
+# Twenty-four characters, as many as Stripe's own ids have.
+_ID_BYTES = 12
 
 
 class Shapes:
     """The example objects by kind; construct with `Shapes.load()`."""
 
     def __init__(self, examples: dict[str, JSONObject]) -> None:
-        self._examples = examples
+        # As text: reading it anew is several times as fast as copying the objects.
+        self._examples = {kind: json.dumps(example) for kind, example in examples.items()}
 
     @classmethod
     def load(cls) -> "Shapes":
@@ -60,7 +60,7 @@ class Shapes:
         Raises:
             KeyError: `kind` has no such field, which is a mistake of the caller's.
         """
-        built = copy.deepcopy(self._examples[kind])
+        built: JSONObject = json.loads(self._examples[kind])
         unknown = fields.keys() - built.keys()
         if unknown:
             raise KeyError(f"{kind} has no {', '.join(sorted(unknown))}")
@@ -69,8 +69,7 @@ class Shapes:
 
 def new_id(kind: str) -> str:
     """Return a new id for an object of `kind`."""
-    random = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
-    return f"{PREFIXES[kind]}_{random}"
+    return f"{PREFIXES[kind]}_{secrets.token_hex(_ID_BYTES)}"
 
 
 def kind_of(object_id: str) -> str | None:
