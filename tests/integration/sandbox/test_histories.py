@@ -207,12 +207,16 @@ class History(RuleBasedStateMachine):
     def pay_elsewhere(self, index: int) -> None:
         self.on("invoice", index, "POST", "/v1/invoices/{id}/pay", paid_out_of_band=True)
 
-    @rule(index=_INDEX, amount=st.sampled_from([None, 100]))
-    def refund(self, index: int, amount: int | None) -> None:
+    @rule(
+        index=_INDEX,
+        amount=st.sampled_from([None, 100]),
+        outcome=st.sampled_from(["succeeded", "pending", "failed_later", "pending_failed"]),
+    )
+    def refund(self, index: int, amount: int | None, outcome: str) -> None:
         charge = self.pick("charge", index)
         if charge is not None:
-            params = {"charge": charge["id"]} | ({"amount": amount} if amount else {})
-            self.do("POST", "/v1/refunds", **params)
+            params: Body = {"charge": charge["id"], "metadata": {"sandbox_outcome": outcome}}
+            self.do("POST", "/v1/refunds", **params | ({"amount": amount} if amount else {}))
 
     @rule(index=_INDEX, outcome=st.sampled_from(["won", "lost"]))
     def close_dispute(self, index: int, outcome: str) -> None:
@@ -260,6 +264,19 @@ class History(RuleBasedStateMachine):
     def every_invoice_could_be(self) -> None:
         for invoice in self.store.oldest("invoice"):
             _check_invoice(self.ledger, invoice)
+
+    @invariant()
+    def money_adds_up(self) -> None:
+        for charge in self.store.oldest("charge"):
+            refunds = self.store.oldest("refund", where={"charge": charge["id"]})
+            back = sum(r["amount"] for r in refunds if r["status"] != "failed")
+            assert charge["amount_refunded"] == back <= charge["amount"]
+        for customer in self.store.oldest("customer"):
+            if "deleted" not in customer:
+                found = self.store.oldest("invoice", owner=customer["id"])
+                standing = [i for i in found if i["status"] not in {"draft", "void"}]
+                used = sum(i["total"] - i["amount_due"] for i in standing)
+                assert customer["balance"] == used <= 0
 
     def teardown(self) -> None:
         self.store.close()
