@@ -118,6 +118,18 @@ async def test_declined_payment_on_request_is_a_402_and_stays_on_record(account:
     assert [charge["status"] for charge in charges] == ["succeeded", "failed", "failed"]
 
 
+async def test_declined_payment_is_not_tried_again_under_its_key(account: Account) -> None:
+    subscription = await _decline_a_renewal(account)
+    invoice = (await account.invoices(subscription))[-1]
+    path = f"invoices/{invoice['id']}/pay"
+
+    for _ in range(2):
+        with pytest.raises(stripe.CardError):
+            await account.post(path, idempotency_key="pay-1")
+
+    assert len(await account.all("charges", customer=subscription["customer"])) == 3
+
+
 async def test_first_payment_that_is_declined_leaves_it_incomplete(account: Account) -> None:
     subscription = await account.subscribe(card=_BAD)
 
