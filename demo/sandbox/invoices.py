@@ -75,12 +75,17 @@ def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
         raise APIError("This invoice is already finalized, you can't re-finalize it.")
     customer = get_living(ledger, invoice["customer"])
     sequence = customer["next_invoice_sequence"]
-    balance = customer["balance"] + invoice["total"] - invoice["amount_due"]
+    # Another invoice may have used the balance up while this one was a draft.
+    due = max(0, invoice["total"] + customer["balance"])
+    balance = customer["balance"] + invoice["total"] - due
     ledger.save(customer | {"next_invoice_sequence": sequence + 1})
     ledger.update("customer.updated", ledger.get("customer", customer["id"]), at_s, balance=balance)
     invoice |= {
         "status": "open",
+        "amount_due": due,
+        "amount_remaining": due,
         "effective_at": at_s,
+        "starting_balance": customer["balance"],
         "ending_balance": balance,
         "number": f"{customer['invoice_prefix']}-{sequence:04d}",
     }

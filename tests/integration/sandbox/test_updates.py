@@ -88,6 +88,24 @@ async def test_what_a_downgrade_leaves_over_pays_later_invoices(account: Account
     assert (renewal["starting_balance"], renewal["ending_balance"]) == (-2000, -1000)
 
 
+async def test_balance_pays_one_of_two_drafts_only(account: Account) -> None:
+    subscription = await account.subscribe("month_pro")
+    await _change(
+        account,
+        subscription,
+        items=_to(subscription, "month"),
+        proration_behavior="always_invoice",
+        pause_collection={"behavior": "keep_as_draft"},
+    )
+    await account.advance(100)
+    drafts = await account.all("invoices", subscription=subscription["id"], status="draft")
+
+    paid = [await account.post(f"invoices/{draft['id']}/pay") for draft in drafts]
+
+    assert [invoice["amount_paid"] for invoice in paid] == [0, 0, 1000]
+    assert (await account.get(f"customers/{subscription['customer']}"))["balance"] == 0
+
+
 async def test_other_interval_begins_a_new_cycle_and_is_paid_at_once(account: Account) -> None:
     subscription = await account.subscribe()
     await account.advance(15.5)
