@@ -123,6 +123,10 @@ class Account:
         items = [{"price": f"price_{name}"} for name in prices or ("month",)]
         return await self.post("subscriptions", customer=customer["id"], items=items, **params)
 
+    async def change(self, subscription: Body, **params: Any) -> Body:  # Any: parameters
+        """Update the subscription."""
+        return await self.post(f"subscriptions/{subscription['id']}", **params)
+
     async def read(self, subscription: Body) -> Body:
         """Return the subscription as it is now."""
         return await self.get(f"subscriptions/{subscription['id']}")
@@ -139,6 +143,16 @@ class Account:
     async def event_types(self, prefix: str = "") -> list[str]:
         """Return the types of the events, the oldest first."""
         return [event["type"] for event in await self.events(prefix)]
+
+
+def exchange(subscription: Body, price: str) -> list[Body]:
+    """Return the `items` that put another price in the place of the subscription's first one."""
+    return [{"id": subscription["items"]["data"][0]["id"], "price": f"price_{price}"}]
+
+
+def prices_of(subscription: Body) -> list[str]:
+    """Return the ids of the prices that the subscription's items have."""
+    return [item["price"]["id"] for item in subscription["items"]["data"]]
 
 
 def memory_settings(url: str) -> Settings:
