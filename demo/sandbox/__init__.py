@@ -4,6 +4,10 @@ __main__         the command line: `python -m demo.sandbox --help`
 app              one aiohttp application of the parts below, and its background tasks
 api              HTTP in, Stripe answers out: key, parameters, idempotency, expansion, errors
 operations/      the table of API operations: method, path, parameters, what it does
+edge_operations  its rows for events, webhook endpoints and the portal
+keys             the API key
+faults           faults of the API on demand
+control          `/_sandbox`: knobs, held deliveries, faults, and what else Stripe has no API for
 params           which parameters an operation takes, and their types
 form             Stripe's bracketed form encoding as nested values
 expand           `expand[]`: ids replaced by the objects they name
@@ -12,7 +16,15 @@ errors           the one exception, in Stripe's error shape
 ledger           builds, saves and announces objects; what the domain files stand on
 shapes           the published example objects that every answer starts from
 store            SQLite: objects, settings, kept answers
-deliveries       SQLite: which event still has to reach the webhook URL
+deliveries       SQLite: which event still has to reach which endpoint
+outbox           from an event to its deliveries: for whom, in which shape, with what luck
+endpoints        webhook endpoints: made, changed, deleted
+destinations     what a delivery needs of its endpoint: wanted events, payload, secrets
+versions         events in the shape of an endpoint's API version
+thin             thin events
+knobs            how badly events travel
+events           the list of events
+upcoming         the invoice of the next period, which has no id
 clock            the sandbox's own time, and calendar months
 schedule         when time alone will change an object
 due              what falls due, settled in the order of its time
@@ -40,7 +52,7 @@ refunds          money back, at once or later
 disputes         disputes and early fraud warnings
 hosted_page      the page on which a buyer pays
 dashboard        the page on which a developer looks around and moves the clock
-delivery         signs events and posts them until the receiver takes them
+delivery         signs events and posts them until their endpoints take them
 
 `shapes.json` is derived from Stripe's published fixtures (MIT, see STRIPE_LICENSE).
 """

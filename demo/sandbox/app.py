@@ -12,12 +12,15 @@ from aiohttp import web
 from demo.sandbox.api import API
 from demo.sandbox.catalog import CatalogEntry, load_catalog
 from demo.sandbox.clock import VirtualClock
+from demo.sandbox.control import Control
 from demo.sandbox.dashboard import Dashboard
-from demo.sandbox.deliveries import Deliveries
 from demo.sandbox.delivery import Courier
 from demo.sandbox.due import settle_due
+from demo.sandbox.endpoints import keep_own_endpoint
+from demo.sandbox.faults import Faults
 from demo.sandbox.hosted_page import HostedPage
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.outbox import Outbox
 from demo.sandbox.pages import refuse_foreign_forms, set_up_templates
 from demo.sandbox.sessions import move_open_sessions
 from demo.sandbox.shapes import Shapes
@@ -25,6 +28,7 @@ from demo.sandbox.store import Store
 
 OFFSET_FILE = "clock-offset"
 LEDGER = web.AppKey("ledger", Ledger)
+COURIER = web.AppKey("courier", Courier)
 _BODY_LIMIT_BYTES = 256 * 1024
 _SETTLE_EVERY_S = 1.0
 
@@ -36,9 +40,10 @@ class Settings:
     """What the sandbox is started with.
 
     `data` None keeps everything in memory. `public_url` is the base under which browsers reach
-    it; `wall_s` returns the seconds of the machine's clock. Without `is_delivering` events are
-    kept and not sent, and no task runs: what falls due happens when the API is called, or when
-    `settle_due` is (the application's ledger is under `LEDGER`).
+    it; an empty `webhook_url` makes no endpoint; `wall_s` returns the seconds of the machine's
+    clock. Without `is_delivering` events are kept and not sent, and no task runs: what falls
+    due happens when the API is called, or when `settle_due` is (the application's ledger is
+    under `LEDGER`), and who has `COURIER` may deliver by hand.
     """
 
     data: Path | None
@@ -56,25 +61,32 @@ def create_app(settings: Settings) -> web.Application:
     public_url = settings.public_url.rstrip("/")
     store = Store.open(settings.data)
     clock = VirtualClock(store, settings.wall_s)
-    ledger = Ledger(store, Deliveries(store), Shapes.load(), clock)
+    shapes = Shapes.load()
+    ledger = Ledger(store, Outbox(store, shapes, clock), shapes, clock)
     load_catalog(ledger, list(settings.catalog), clock.now_s())
     move_open_sessions(ledger, public_url)
-    courier = Courier(ledger.deliveries, clock, settings.webhook_url, settings.webhook_secret)
+    if settings.webhook_url:
+        now_s = clock.now_s()
+        keep_own_endpoint(ledger, settings.webhook_url, settings.webhook_secret, now_s)
+    courier = Courier(ledger.outbox, store, clock)
+    faults = Faults()
     offset_file = None if settings.data is None else settings.data / OFFSET_FILE
     dashboard = Dashboard(ledger, courier, offset_file)
     dashboard.write_offset()
 
     app = web.Application(client_max_size=_BODY_LIMIT_BYTES, middlewares=[refuse_foreign_forms])
-    app[LEDGER] = ledger
+    app[LEDGER], app[COURIER] = ledger, courier
     set_up_templates(app)
     api = API(
         ledger,
         settings.api_key,
         public_url,
+        faults,
         on_change=courier.wake,
         on_moved=dashboard.write_offset,
     )
     app.add_routes(api.routes())
+    app.add_routes(Control(ledger, courier, faults, settings.api_key).routes())
     app.add_routes(HostedPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
     background: list[asyncio.Task[None]] = []

@@ -69,10 +69,10 @@ class Dashboard:
         context = {
             "now_s": self._ledger.clock.now_s(),
             "offset_days": self._ledger.clock.offset_s() // _DAY_S,
-            "pending": self._ledger.deliveries.count_pending(),
+            "pending": self._ledger.outbox.deliveries.count_pending(),
             "subscriptions": list(islice(store.newest("subscription"), _SHOWN)),
             "customers": [self._describe(customer) for customer in customers],
-            "events": [(e, self._ledger.deliveries.find(e["id"])) for e in events],
+            "events": [(e, self._ledger.outbox.deliveries.of_event(e["id"])) for e in events],
         }
         return show_page(request, "dashboard.html", context)
 
@@ -104,7 +104,7 @@ class Dashboard:
         """Tell in numbers what there is."""
         store = self._ledger.store
         counts = {name: store.count(kind) for name, kind in _COUNTED.items()}
-        pending = self._ledger.deliveries.count_pending()
+        pending = self._ledger.outbox.deliveries.count_pending()
         return web.json_response({**self._clock(), **counts, "deliveries_pending": pending})
 
     async def set_renewals(self, request: web.Request) -> web.StreamResponse:
@@ -126,7 +126,7 @@ class Dashboard:
     async def resend(self, request: web.Request) -> web.StreamResponse:
         """Send the event once more, which a receiver has to take as nothing new."""
         now_s = self._ledger.clock.wall_now_s()
-        if not self._ledger.deliveries.resend(request.match_info["id"], now_s):
+        if not self._ledger.outbox.deliveries.resend(request.match_info["id"], now_s):
             text = "It may belong to another sandbox."
             return show_notice(request, "No such event", text, HTTPStatus.NOT_FOUND)
         self._courier.wake()

@@ -1,12 +1,11 @@
 """Builds, saves and announces objects: the ground that the domain files stand on."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from demo.sandbox.clock import VirtualClock
-from demo.sandbox.deliveries import Deliveries
 from demo.sandbox.errors import missing
+from demo.sandbox.outbox import Outbox
 from demo.sandbox.schedule import due_s
 from demo.sandbox.shapes import API_VERSION, JSONObject, Shapes
 from demo.sandbox.store import Store
@@ -21,7 +20,7 @@ class Ledger:
     """
 
     store: Store
-    deliveries: Deliveries
+    outbox: Outbox
     shapes: Shapes
     clock: VirtualClock
 
@@ -74,24 +73,16 @@ class Ledger:
     def announce(
         self, event_type: str, subject: JSONObject, at_s: int, previous: JSONObject | None = None
     ) -> str:
-        """Record an event with the subject as it is now, queue its delivery, return its id.
+        """Record an event with the subject as it is now, queue its deliveries, return its id.
 
         `previous` holds the former values of what an `.updated` event changed.
         """
         data = {"object": subject}
         if previous is not None:
             data["previous_attributes"] = previous
-        event = self.build(
-            "event",
-            at_s,
-            type=event_type,
-            api_version=API_VERSION,
-            data=data,
-            pending_webhooks=1,
-        )
-        self.store.save(event, owner=subject["id"])
-        body = json.dumps(event, separators=(",", ":")).encode()
-        self.deliveries.add(event["id"], body, self.clock.wall_now_s())
+        created_s = self.outbox.date(at_s)
+        event = self.build("event", created_s, type=event_type, api_version=API_VERSION, data=data)
+        self.outbox.send(event)
         return str(event["id"])
 
     def change(self, body: JSONObject, **fields: Any) -> JSONObject:  # Any: JSON values

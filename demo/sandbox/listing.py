@@ -26,8 +26,16 @@ _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
 
 
-def list_objects(ledger: Ledger, kind: str, url: str, params: JSONObject) -> JSONObject:
+def list_objects(
+    ledger: Ledger,
+    kind: str,
+    url: str,
+    params: JSONObject,
+    is_listed: Callable[[JSONObject], bool] = lambda _: True,
+) -> JSONObject:
     """Return one page; every parameter that is no cursor has to equal the field of its name.
+
+    Of all that match, those are on it for which `is_listed` holds.
 
     Raises:
         APIError: the limit is out of range, or a cursor names nothing.
@@ -40,7 +48,11 @@ def list_objects(ledger: Ledger, kind: str, url: str, params: JSONObject) -> JSO
             ledger.get_named(kind, params[name], param=name)
     where = {name: params[name] for name in LOOKUPS.get(kind, {}) if name in params}
     owner = params.get("customer")
-    is_wanted = _filter_of({name: v for name, v in params.items() if name not in where})
+    matches = _filter_of({name: v for name, v in params.items() if name not in where})
+
+    def is_wanted(body: JSONObject) -> bool:
+        return matches(body) and is_listed(body)
+
     if "ending_before" in params:
         after = params["ending_before"]
         newer = ledger.store.oldest(kind, owner=owner, where=where, newer_than=after)
@@ -64,9 +76,9 @@ def _take(
 
 
 def _filter_of(params: JSONObject) -> Callable[[JSONObject], bool]:
-    special = {*PAGE, "expand", "status", "types", "lookup_keys"}
+    special = {*PAGE, "expand", "status", "lookup_keys"}
     exact = {name: value for name, value in params.items() if name not in special}
-    bounds, status, types = params.get("created", {}), params.get("status"), params.get("types")
+    bounds, status = params.get("created", {}), params.get("status")
     lookup_keys = params.get("lookup_keys")
 
     def is_wanted(body: JSONObject) -> bool:
@@ -75,7 +87,6 @@ def _filter_of(params: JSONObject) -> Callable[[JSONObject], bool]:
             and "deleted" not in body
             and _is_within(body["created"], bounds)
             and _has_status(body, status)
-            and (types is None or body["type"] in types)
             and (lookup_keys is None or body["lookup_key"] in lookup_keys)
         )
 

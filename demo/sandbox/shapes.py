@@ -14,6 +14,7 @@ API_VERSION = "2026-10-28.endive"
 
 # How Stripe's ids start, by the object they name.
 PREFIXES = {
+    "billing_portal.session": "bps",
     "charge": "ch",
     "checkout.session": "cs_test",
     "customer": "cus",
@@ -31,6 +32,8 @@ PREFIXES = {
     "refund": "re",
     "subscription": "sub",
     "subscription_item": "si",
+    "v2.core.event": "evt_test",
+    "webhook_endpoint": "we",
 }
 
 # Twenty-four characters, as many as Stripe's own ids have.

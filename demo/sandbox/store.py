@@ -26,19 +26,29 @@ CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, seq);
 CREATE INDEX IF NOT EXISTS object_by_owner ON object (owner, kind, seq);
 CREATE INDEX IF NOT EXISTS object_by_due ON object (due_at_s) WHERE due_at_s IS NOT NULL;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS answer (
-    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL
+DROP TABLE IF EXISTS answer;   -- these two are of a time before endpoints and before pruning;
+DROP TABLE IF EXISTS delivery; -- the events themselves stay listed
+CREATE TABLE IF NOT EXISTS kept_answer (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+    kept_at_s REAL NOT NULL                -- wall clock
 );
-CREATE TABLE IF NOT EXISTS delivery (
-    event_id TEXT PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'given_up')),
+CREATE INDEX IF NOT EXISTS kept_answer_by_time ON kept_answer (kept_at_s);
+CREATE TABLE IF NOT EXISTS endpoint_delivery (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,                -- the snapshot event, also where a thin one is sent
+    endpoint_id TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('pending', 'held', 'delivered', 'given_up', 'dropped')),
     body BLOB NOT NULL,
+    rank REAL NOT NULL,                    -- the order of those that may go out now
     attempts INTEGER NOT NULL DEFAULT 0,
     first_at_s REAL NOT NULL,              -- wall clock, as is the next line
     next_at_s REAL NOT NULL,
     trouble TEXT                           -- what the last attempt met, NULL once delivered
 );
-CREATE INDEX IF NOT EXISTS delivery_pending ON delivery (next_at_s) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS endpoint_delivery_pending
+    ON endpoint_delivery (next_at_s) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS endpoint_delivery_by_event ON endpoint_delivery (event_id);
 """
 
 # What lists are filtered by beside the owner: a parameter's name, and where the object holds
@@ -213,20 +223,24 @@ class Store:
 
     def find_answer(self, key: str) -> Answer | None:
         """Return what was answered under the idempotency key, or None for a new key."""
-        query = "SELECT fingerprint, status, body FROM answer WHERE key = ?"
+        query = "SELECT fingerprint, status, body FROM kept_answer WHERE key = ?"
         row = self.connection.execute(query, (key,)).fetchone()
         return None if row is None else Answer(*row)
 
     def rewrite_answers(self, old: str, new: str) -> None:
         """Put `new` where kept answers say `old`."""
         self.connection.execute(
-            "UPDATE answer SET body = replace(body, :old, :new) WHERE instr(body, :old)",
+            "UPDATE kept_answer SET body = replace(body, :old, :new) WHERE instr(body, :old)",
             {"old": old, "new": new},
         )
 
-    def keep_answer(self, key: str, answer: Answer) -> None:
+    def keep_answer(self, key: str, answer: Answer, now_s: float) -> None:
         """Keep the answer; a second one under the same key is a mistake and raises."""
         self.connection.execute(
-            "INSERT INTO answer VALUES (?, ?, ?, ?)",
-            (key, answer.fingerprint, answer.status, answer.body),
+            "INSERT INTO kept_answer VALUES (?, ?, ?, ?, ?)",
+            (key, answer.fingerprint, answer.status, answer.body, now_s),
         )
+
+    def forget_answers(self, before_s: float) -> None:
+        """Forget what was kept before `before_s`, so that its keys are new again."""
+        self.connection.execute("DELETE FROM kept_answer WHERE kept_at_s < ?", (before_s,))

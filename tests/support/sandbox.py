@@ -152,6 +152,16 @@ class Sandbox:
             method, path, data=fields, headers={"Authorization": f"Bearer {API_KEY}"}
         )
 
+    async def control(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> Any:  # Any: JSON
+        """Turn what `/_sandbox` has, and return its answer."""
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        data = json.dumps(body or {}).encode()
+        answer = await self.ask(method, f"/_sandbox/{path}", data=data, headers=headers)
+        assert answer.status == 200, answer.text
+        return answer.json()
+
     async def pay(self, url: str | None, card: str = GOOD_CARD) -> Answer:
         """Send the form of the hosted page."""
         assert url is not None

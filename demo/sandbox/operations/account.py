@@ -1,4 +1,4 @@
-"""Events, and the sandbox's own operations: what banks do, and how the account is set up.
+"""The sandbox's own operations: what banks do, and how the account is set up.
 
 Those below `/_sandbox` are no operations of Stripe's. They take the same key, and a form or
 JSON; the clock, which stands beside them, is `control`'s.
@@ -9,9 +9,8 @@ from dataclasses import asdict
 from demo.sandbox.account import ENDS_OF_DUNNING, Account, read_account, write_account
 from demo.sandbox.disputes import close_dispute, open_dispute, warn_of_fraud
 from demo.sandbox.errors import APIError
-from demo.sandbox.listing import PAGE
-from demo.sandbox.operations.call import Call, Operation, list_of, retrieve
-from demo.sandbox.params import boolean, choice, integer, integers, strings, text
+from demo.sandbox.operations.call import Call, Operation
+from demo.sandbox.params import boolean, choice, integer, integers, text
 from demo.sandbox.refunds import find_charge
 from demo.sandbox.shapes import JSONObject
 
@@ -55,8 +54,6 @@ def _set_account(call: Call) -> JSONObject:
 
 
 ACCOUNT = (
-    Operation("GET", "/v1/events", list_of("event"), {**PAGE, "type": text, "types": strings}),
-    Operation("GET", "/v1/events/{id}", retrieve("event")),
     Operation(
         "POST",
         "/_sandbox/disputes",

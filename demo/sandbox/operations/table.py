@@ -1,5 +1,6 @@
 """The table of API operations."""
 
+from demo.sandbox.edge_operations import EDGE_OPERATIONS
 from demo.sandbox.operations.account import ACCOUNT
 from demo.sandbox.operations.call import Operation
 from demo.sandbox.operations.catalog import CATALOG
@@ -17,4 +18,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *INVOICES,
     *PAYMENTS,
     *ACCOUNT,
+    *EDGE_OPERATIONS,
 )
