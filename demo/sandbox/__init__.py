@@ -34,7 +34,12 @@ products         products and prices that the API makes
 customers        customers
 cards            the test cards
 payment_methods  cards of customers: attached, detached, replaced
-sessions         checkout sessions: opened, expired, paid
+bank_accounts    the test bank accounts
+links            addresses that callers give
+sessions         checkout sessions: opened and expired
+purchases        what a buyer does on a session's page
+challenges       3-D Secure: the bank asks the card's holder first
+debits           SEPA debits, which settle days later
 subscriptions    subscriptions: started and ended
 items            their items, each with a period of its own
 trials           trials, and the notice before one ends
@@ -51,6 +56,8 @@ payments         payment intents and their charges
 refunds          money back, at once or later
 disputes         disputes and early fraud warnings
 hosted_page      the page on which a buyer pays
+portal           the customer portal: its sessions, and what its buttons do
+portal_page      its page
 dashboard        the page on which a developer looks around and moves the clock
 delivery         signs events and posts them until their endpoints take them
 

@@ -22,6 +22,7 @@ from demo.sandbox.hosted_page import HostedPage
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.outbox import Outbox
 from demo.sandbox.pages import refuse_foreign_forms, set_up_templates
+from demo.sandbox.portal_page import PortalPage
 from demo.sandbox.sessions import move_open_sessions
 from demo.sandbox.shapes import Shapes
 from demo.sandbox.store import Store
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(api.routes())
     app.add_routes(Control(ledger, courier, faults, settings.api_key).routes())
     app.add_routes(HostedPage(ledger, courier.wake).routes())
+    app.add_routes(PortalPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
     background: list[asyncio.Task[None]] = []
 

@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from demo.sandbox.bank_accounts import FAILS
+
 # Stripe's numbers ("Test card numbers"), so that what people know by heart works here.
 DECLINED = "4000000000000002"
 DECLINED_AT_RENEWAL = "4000000000000341"
 
-# What the card that ends so answers whenever it is charged while nobody is there. Stripe's
-# own tokens ("pm_card_…") lead to the same cards.
+# What the card or account that ends so answers whenever it is charged while nobody is there.
+# Stripe's own tokens ("pm_card_…") lead to the same cards.
 _REFUSALS = {
     DECLINED[-4:]: "generic_decline",
     DECLINED_AT_RENEWAL[-4:]: "generic_decline",
     "9995": "insufficient_funds",
     "3184": "authentication_required",
+    FAILS[-4:]: "debit_not_authorized",
 }
 _TOKENS = {
     "visa": "4242424242424242",
@@ -29,6 +32,9 @@ _TOKENS = {
     "createDisputeInquiry": "4000000000001976",
     "createIssuerFraudRecord": "4000000000005423",
 }
+
+# The banks of these ask their holders first, whenever one is there to be asked.
+_CHALLENGED = frozenset({"4000002500003155", "4000002760003184"})
 
 # What the form is filled with, and what it takes a field for that was not sent at all.
 EXPIRY_DEFAULT = "12 / 49"
@@ -46,6 +52,7 @@ class Card:
     exp_month: int
     exp_year: int
     is_declined: bool
+    is_challenged: bool = False
 
 
 RENEWALS_PASS = Card("visa", "4242", 12, 2049, is_declined=False)
@@ -70,11 +77,18 @@ def parse_card(number: str, expiry: str, cvc: str, now_s: int) -> Card | str:
     if not (_is_number(cvc, 4) and len(cvc) >= 3):
         return "Your card's security code is invalid."
     brand = _BRANDS.get(digits[0], "unknown")
-    return Card(brand, digits[-4:], month, year, is_declined=digits == DECLINED)
+    return Card(
+        brand,
+        digits[-4:],
+        month,
+        year,
+        is_declined=digits == DECLINED,
+        is_challenged=digits in _CHALLENGED,
+    )
 
 
 def refusal_of(last4: str) -> str | None:
-    """Return the decline code of a charge on the card that ends so, or None if it is paid."""
+    """Return the decline code of a charge on what ends so, or None if it is paid."""
     return _REFUSALS.get(last4)
 
 

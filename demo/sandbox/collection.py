@@ -38,7 +38,7 @@ def collect(
     if method is None:
         refusal = NO_METHOD
     elif refusal == "of_the_card":
-        refusal = refusal_of(method["card"]["last4"] if method["type"] == "card" else "")
+        refusal = refusal_of(method[method["type"]]["last4"])
     payment = payment_of(ledger, invoice)
     if payment is None:
         raise RuntimeError("an open invoice without a payment")

@@ -14,6 +14,7 @@ from demo.sandbox.faults import Faults
 from demo.sandbox.keys import check_key
 from demo.sandbox.knobs import parse_knobs
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.portal import set_pauses
 from demo.sandbox.shapes import JSONObject
 from demo.sandbox.upcoming import announce_upcoming
 
@@ -40,6 +41,7 @@ class Control:
             web.get("/_sandbox/deliveries/{event_id}", self._guard(self.show_deliveries)),
             web.post("/_sandbox/deliveries/release", self._guard(self.release)),
             web.post("/_sandbox/webhook_endpoints/{id}", self._guard(self.change_endpoint)),
+            web.post("/_sandbox/portal", self._guard(self.set_portal)),
             web.post("/_sandbox/subscriptions/{id}/upcoming", self._guard(self.tell_upcoming)),
             web.get("/_sandbox/faults", self._guard(self.show_faults)),
             web.post("/_sandbox/faults", self._guard(self.add_fault)),
@@ -96,6 +98,14 @@ class Control:
             wall_s = self._ledger.clock.wall_now_s()
             answer["secret"] = roll_secret(store, endpoint_id, overlap_s, wall_s)
         return answer
+
+    async def set_portal(self, request: web.Request) -> JSONObject:
+        """Say whether customers may `pause` on the portal's page."""
+        wanted = _object(await request.read()).get("pause")
+        if not isinstance(wanted, bool):
+            raise ValueError("pause has to be true or false")  # noqa: TRY004 - told to the caller
+        set_pauses(self._ledger.store, is_on=wanted)
+        return {"pause": wanted}
 
     async def tell_upcoming(self, request: web.Request) -> JSONObject:
         """Announce the subscription's next invoice, which has no id yet."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from demo.sandbox.debits import settle_debit
 from demo.sandbox.disputes import run_aftermath
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pauses import expire_resumption
@@ -19,6 +20,7 @@ _SETTLERS: Mapping[str, Callable[[Ledger, JSONObject, int], Any]] = {
     "checkout.session": expire_session,
     "invoice": retry_invoice,
     "sandbox.aftermath": run_aftermath,
+    "sandbox.debit": settle_debit,
     "sandbox.refund_plan": settle_refund,
     "sandbox.resumption": expire_resumption,
     "sandbox.trial_notice": give_notice,

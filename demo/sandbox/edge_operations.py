@@ -4,7 +4,8 @@ from demo.sandbox.endpoints import create_endpoint, delete_endpoint, update_endp
 from demo.sandbox.events import get_event, list_events
 from demo.sandbox.listing import PAGE
 from demo.sandbox.operations.call import Call, Operation, list_of, retrieve
-from demo.sandbox.params import Spec, boolean, metadata, strings, text
+from demo.sandbox.params import Spec, boolean, group, metadata, strings, text
+from demo.sandbox.portal import create_portal_session
 from demo.sandbox.shapes import JSONObject
 
 
@@ -29,6 +30,12 @@ def _list_events(call: Call) -> JSONObject:
     return list_events(call.ledger, call.path, call.params, call.at_s)
 
 
+def _open_portal(call: Call) -> JSONObject:
+    return create_portal_session(
+        call.ledger, call.params, public_url=call.public_url, at_s=call.at_s
+    )
+
+
 _ENDPOINT: Spec = {
     "url": text,
     "enabled_events": strings,
@@ -36,6 +43,21 @@ _ENDPOINT: Spec = {
     "metadata": metadata,
 }
 _EVENTS: Spec = {**PAGE, "type": text, "types": strings, "delivery_success": boolean}
+
+_ONE_SUBSCRIPTION = group({"subscription": text})
+_PORTAL: Spec = {
+    "customer": text,
+    "return_url": text,
+    "locale": text,
+    "flow_data": group(
+        {
+            "type": text,
+            "subscription_cancel": _ONE_SUBSCRIPTION,
+            "subscription_update": _ONE_SUBSCRIPTION,
+            "after_completion": group({"type": text, "redirect": group({"return_url": text})}),
+        }
+    ),
+}
 
 EDGE_OPERATIONS = (
     Operation(
@@ -47,6 +69,7 @@ EDGE_OPERATIONS = (
         "POST", "/v1/webhook_endpoints/{id}", _update_endpoint, {**_ENDPOINT, "disabled": boolean}
     ),
     Operation("DELETE", "/v1/webhook_endpoints/{id}", _delete_endpoint),
+    Operation("POST", "/v1/billing_portal/sessions", _open_portal, _PORTAL),
     Operation("GET", "/v1/events", _list_events, _EVENTS),
     Operation("GET", "/v1/events/{id}", _get_event),
     Operation("GET", "/v2/core/events/{id}", retrieve("v2.core.event")),

@@ -1,12 +1,12 @@
 """Webhook endpoints: made, changed and deleted by the API, and the one of the command line."""
 
 import re
-from urllib.parse import urlsplit
 
 from demo.sandbox.customers import merge_metadata
 from demo.sandbox.destinations import forget, keep_secret, new_secret
 from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
+from demo.sandbox.links import page_url
 from demo.sandbox.shapes import API_VERSION, JSONObject
 
 OWN_ENDPOINT = "we_commandline"
@@ -32,7 +32,7 @@ def create_endpoint(ledger: Ledger, params: JSONObject, at_s: int) -> JSONObject
     endpoint = ledger.build(
         "webhook_endpoint",
         at_s,
-        url=_checked_url(params["url"]),
+        url=page_url(params["url"], "url"),
         enabled_events=params["enabled_events"],
         api_version=_checked_version(params.get("api_version") or None),
         description=params.get("description"),
@@ -51,7 +51,7 @@ def update_endpoint(ledger: Ledger, endpoint: JSONObject, params: JSONObject) ->
         name: params[name] for name in ("enabled_events", "description") if name in params
     }
     if "url" in params:
-        fields["url"] = _checked_url(params["url"])
+        fields["url"] = page_url(params["url"], "url")
     if "metadata" in params:
         fields["metadata"] = merge_metadata(endpoint["metadata"], params["metadata"])
     if "disabled" in params:
@@ -86,13 +86,6 @@ def keep_own_endpoint(ledger: Ledger, url: str, secret: str, at_s: int) -> None:
         )
         ledger.save(endpoint | {"url": url})
         keep_secret(ledger.store, OWN_ENDPOINT, secret)
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
-        raise APIError("Invalid URL: an absolute http or https address is needed.", param="url")
-    return url
 
 
 def _checked_version(version: str | None) -> str | None:

@@ -75,6 +75,16 @@ def choice(*accepted: str) -> Check:
     return check
 
 
+def choices(*accepted: str) -> Check:
+    """Take a list of `accepted` ones."""
+    one = choice(*accepted)
+
+    def check(raw: Any, name: str) -> list[str]:
+        return [one(item, f"{name}[{index}]") for index, item in enumerate(strings(raw, name))]
+
+    return check
+
+
 def moment(*words: str) -> Check:
     """Take a second of epoch time, or one of `words`."""
 

@@ -97,22 +97,27 @@ def detach_method(ledger: Ledger, method: JSONObject, at_s: int) -> JSONObject:
 
 
 def replace_card(ledger: Ledger, customer: JSONObject, at_s: int, *, fails: bool) -> None:
-    """Give every living subscription of the customer a card whose renewals fail, or pass.
+    """Give every living subscription of the customer a card whose renewals fail, or pass."""
+    with ledger.store.transaction():
+        give_card(ledger, customer, RENEWALS_FAIL if fails else RENEWALS_PASS, at_s)
+
+
+def give_card(ledger: Ledger, customer: JSONObject, card: Card, at_s: int) -> JSONObject:
+    """Charge every living subscription of the customer to a new card; return its method.
 
     A good card also pays what is past due at once, as Stripe's next retry would.
     """
-    card = RENEWALS_FAIL if fails else RENEWALS_PASS
-    with ledger.store.transaction():
-        method = save_card(ledger, card, customer["id"], customer["email"], at_s)
-        for subscription in list(ledger.store.oldest("subscription", owner=customer["id"])):
-            if subscription["status"] not in ENDED:
-                _change_card(ledger, subscription, method, at_s)
+    method = save_card(ledger, card, customer["id"], customer["email"], at_s)
+    for subscription in list(ledger.store.oldest("subscription", owner=customer["id"])):
+        if subscription["status"] not in ENDED:
+            _change_card(ledger, subscription, method, at_s)
+    return method
 
 
 def has_failing_card(ledger: Ledger, subscription: JSONObject) -> bool:
     """Tell whether the subscription's next renewal is going to be declined."""
     method = method_of(ledger, subscription)
-    return method is None or refusal_of(method["card"]["last4"]) is not None
+    return method is None or refusal_of(method[method["type"]]["last4"]) is not None
 
 
 def _change_card(ledger: Ledger, subscription: JSONObject, method: JSONObject, at_s: int) -> None:
@@ -122,7 +127,7 @@ def _change_card(ledger: Ledger, subscription: JSONObject, method: JSONObject, a
         at_s,
         default_payment_method=method["id"],
     )
-    if refusal_of(method["card"]["last4"]) is not None:
+    if refusal_of(method[method["type"]]["last4"]) is not None:
         return
     found = ledger.store.oldest("invoice", where={"subscription": subscription["id"]})
     for invoice in [one for one in found if one["status"] == "open" and one["auto_advance"]]:

@@ -1,16 +1,11 @@
-"""Checkout sessions: opened by the API, paid on the hosted page, expired by either or by time."""
+"""Checkout sessions: opened by the API, expired by it or by time. Paying them is `purchases`."""
 
-from urllib.parse import urlsplit
-
-from demo.sandbox.cards import Card
-from demo.sandbox.customers import create_customer, get_living
+from demo.sandbox.customers import get_living
 from demo.sandbox.errors import APIError
 from demo.sandbox.items import check_rhythms
 from demo.sandbox.ledger import Ledger
-from demo.sandbox.payment_methods import save_card
-from demo.sandbox.payments import attempt, open_intent
+from demo.sandbox.links import page_url
 from demo.sandbox.shapes import JSONObject, new_id
-from demo.sandbox.subscriptions import Terms, start_subscription
 from demo.sandbox.trials import trial_end_of
 
 # Stripe's bounds for `expires_at` ("Create a Checkout Session").
@@ -50,15 +45,15 @@ def create_session(ledger: Ledger, params: JSONObject, *, public_url: str, at_s:
         customer_creation=None if mode == "subscription" else _customer_creation(params),
         client_reference_id=params.get("client_reference_id"),
         metadata=params.get("metadata", {}),
-        success_url=_page_url(_required(params, "success_url"), "success_url"),
-        cancel_url=_page_url(params["cancel_url"], "cancel_url")
-        if "cancel_url" in params
-        else None,
+        success_url=page_url(_required(params, "success_url"), "success_url"),
+        cancel_url=page_url(params["cancel_url"], "cancel_url") if "cancel_url" in params else None,
         locale=params.get("locale"),
         amount_subtotal=amount,
         amount_total=amount,
         currency=lines[0]["currency"],
         expires_at=_expires_at(params, at_s),
+        payment_method_types=_method_types(params, lines[0]["currency"]),
+        allow_promotion_codes=params.get("allow_promotion_codes"),
         payment_method_collection=params.get("payment_method_collection", collection),
     )
     session["url"] = session_url(public_url, session["id"])
@@ -92,51 +87,14 @@ def expire_session(ledger: Ledger, session: JSONObject, at_s: int) -> JSONObject
     return session
 
 
-def pay_session(
-    ledger: Ledger, session: JSONObject, card: Card | None, email: str | None, at_s: int
-) -> str | None:
-    """Try to pay the open session with the card; return None, or why the card was refused.
-
-    A refusal leaves the session open and a failed payment on record. Success completes the
-    session and announces it together with what it brought about, all in the same second.
-    Without a card only what `takes_no_card` can be completed.
-    """
-    plan = ledger.get(_PLAN, _plan_id(session["id"]))
-    if card is None and not takes_no_card(session):
-        return "Your card number is invalid."
-    if card is not None and card.is_declined:
-        _record_decline(ledger, session, card, email, at_s)
-        return "Your card was declined. Try another card."
-    customer = _customer_of(ledger, session, email, at_s)
-    method = None if card is None else save_card(ledger, card, customer, email, at_s)
-    paid: JSONObject
-    if session["mode"] == "subscription":
-        paid = _subscribe(ledger, session, plan, customer, method, at_s)
-    else:
-        intent = _open_intent(ledger, session, customer, at_s, plan["payment_metadata"])
-        attempt(ledger, intent, method, at_s, refusal=None)
-        paid = {"payment_intent": intent["id"]}
-    details: JSONObject = {
-        "address": None,
-        "business_name": None,
-        "email": email,
-        "individual_name": None,
-        "name": None,
-        "phone": None,
-        "tax_exempt": "none",
-        "tax_ids": [],
-    }
-    status = "paid" if session["amount_total"] else "no_payment_required"
-    done = {"status": "complete", "payment_status": status, "url": None, "customer": customer}
-    ledger.change(session, **done, **paid, customer_details=details)
-    ledger.save(session)
-    ledger.announce("checkout.session.completed", session, at_s)
-    return None
-
-
 def takes_no_card(session: JSONObject) -> bool:
     """Tell whether the session can be completed without a card: nothing is due, none is asked."""
     return not session["amount_total"] and session["payment_method_collection"] == "if_required"
+
+
+def plan_of(ledger: Ledger, session: JSONObject) -> JSONObject:
+    """Return what the API was told about the session and its object does not show."""
+    return ledger.get(_PLAN, _plan_id(session["id"]))
 
 
 def line_items(ledger: Ledger, session_id: str) -> list[JSONObject]:
@@ -222,11 +180,15 @@ def _customer_creation(params: JSONObject) -> str:
     return str(params.get("customer_creation", "if_required"))
 
 
-def _page_url(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
-        raise APIError(f"Not a valid URL: {name}", code="url_invalid", param=name)
-    return url
+def _method_types(params: JSONObject, currency: str) -> list[str]:
+    """Return how the session can be paid: as asked, or as the account has it."""
+    given: list[str] = params.get("payment_method_types") or []
+    # A SEPA debit is in euros (Stripe, "SEPA Direct Debit payments").
+    usual = ["card", "sepa_debit"] if currency == "eur" else ["card"]
+    if "sepa_debit" in given and currency != "eur":
+        message = "The payment method type `sepa_debit` is in euros only."
+        raise APIError(message, param="payment_method_types")
+    return given or usual
 
 
 def _expires_at(params: JSONObject, at_s: int) -> int:
@@ -236,63 +198,3 @@ def _expires_at(params: JSONObject, at_s: int) -> int:
         message = "The `expires_at` timestamp must be 30 minutes to 24 hours from now."
         raise APIError(message, param="expires_at")
     return int(wanted)
-
-
-def _customer_of(ledger: Ledger, session: JSONObject, email: str | None, at_s: int) -> str | None:
-    if session["customer"] is not None:
-        return str(session["customer"])
-    if session["mode"] == "payment" and session["customer_creation"] != "always":
-        return None
-    return str(create_customer(ledger, {"email": email}, at_s)["id"])
-
-
-def _open_intent(
-    ledger: Ledger,
-    session: JSONObject,
-    customer: str | None,
-    at_s: int,
-    metadata: dict[str, str] | None = None,
-) -> JSONObject:
-    return open_intent(
-        ledger,
-        amount_minor=session["amount_total"],
-        currency=session["currency"],
-        customer=customer,
-        at_s=at_s,
-        metadata=metadata,
-    )
-
-
-def _subscribe(
-    ledger: Ledger,
-    session: JSONObject,
-    plan: JSONObject,
-    customer: str | None,
-    method: JSONObject | None,
-    at_s: int,
-) -> JSONObject:
-    """Start the session's subscription; return the ids that the session gets."""
-    if customer is None:
-        raise RuntimeError("a subscription without a customer")
-    data = plan["subscription_data"]
-    behavior = data.get("trial_settings", {}).get("end_behavior", {})
-    terms = Terms(
-        customer=customer,
-        payment_method=None if method is None else method["id"],
-        metadata=data.get("metadata", {}),
-        trial_end_s=trial_end_of(data, at_s),
-        missing_payment_method=behavior.get("missing_payment_method", "create_invoice"),
-        first_payment="paid",
-    )
-    subscription, invoice = start_subscription(
-        ledger, line_items(ledger, session["id"]), terms, at_s
-    )
-    return {"subscription": subscription["id"], "invoice": invoice["id"]}
-
-
-def _record_decline(
-    ledger: Ledger, session: JSONObject, card: Card, email: str | None, at_s: int
-) -> None:
-    intent = _open_intent(ledger, session, session["customer"], at_s)
-    method = save_card(ledger, card, None, email, at_s)
-    attempt(ledger, intent, method, at_s, refusal="generic_decline")

@@ -3,7 +3,18 @@
 from demo.sandbox.listing import PAGE, SESSION_STATUS
 from demo.sandbox.operations.call import Call, Operation, list_of, retrieve, whole_list
 from demo.sandbox.operations.subscription_spec import TRIAL
-from demo.sandbox.params import Spec, choice, group, groups, integer, metadata, short_text, text
+from demo.sandbox.params import (
+    Spec,
+    boolean,
+    choice,
+    choices,
+    group,
+    groups,
+    integer,
+    metadata,
+    short_text,
+    text,
+)
 from demo.sandbox.sessions import create_session, expire_session, line_items
 from demo.sandbox.shapes import JSONObject
 
@@ -19,6 +30,8 @@ _SESSION: Spec = {
     "metadata": metadata,
     "subscription_data": group({"metadata": metadata, **TRIAL}),
     "payment_intent_data": group({"metadata": metadata}),
+    "payment_method_types": choices("card", "sepa_debit"),
+    "allow_promotion_codes": boolean,
     "payment_method_collection": choice("always", "if_required"),
     "expires_at": integer,
     "locale": text,
