@@ -59,6 +59,7 @@ hosted_page      the page on which a buyer pays
 portal           the customer portal: its sessions, and what its buttons do
 portal_page      its page
 dashboard        the page on which a developer looks around and moves the clock
+dashboard_buttons its buttons for refunds, disputes, and how events travel
 delivery         signs events and posts them until their endpoints take them
 
 `shapes.json` is derived from Stripe's published fixtures (MIT, see STRIPE_LICENSE).

@@ -14,6 +14,7 @@ from demo.sandbox.catalog import CatalogEntry, load_catalog
 from demo.sandbox.clock import VirtualClock
 from demo.sandbox.control import Control
 from demo.sandbox.dashboard import Dashboard
+from demo.sandbox.dashboard_buttons import DashboardButtons
 from demo.sandbox.delivery import Courier
 from demo.sandbox.due import settle_due
 from demo.sandbox.endpoints import keep_own_endpoint
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(HostedPage(ledger, courier.wake).routes())
     app.add_routes(PortalPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
+    app.add_routes(DashboardButtons(ledger, courier.wake).routes())
     background: list[asyncio.Task[None]] = []
 
     async def tell_health(_request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from demo.sandbox.clock import ADVANCE_LIMIT_S
 from demo.sandbox.delivery import Courier
+from demo.sandbox.destinations import payload_of
 from demo.sandbox.due import settle_due
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pages import fields_of, show_notice, show_page
@@ -61,7 +62,7 @@ class Dashboard:
         raise web.HTTPSeeOther("/sandbox")
 
     async def show(self, request: web.Request) -> web.Response:
-        """Show subscriptions, customers, events with their deliveries, and the clock."""
+        """Show what there is, how events travel, and the clock."""
         store = self._ledger.store
         events = list(islice(store.newest("event"), _SHOWN))
         living = (c for c in store.newest("customer") if "deleted" not in c)
@@ -69,9 +70,14 @@ class Dashboard:
         context = {
             "now_s": self._ledger.clock.now_s(),
             "offset_days": self._ledger.clock.offset_s() // _DAY_S,
-            "pending": self._ledger.outbox.deliveries.count_pending(),
             "subscriptions": list(islice(store.newest("subscription"), _SHOWN)),
             "customers": [self._describe(customer) for customer in customers],
+            "charges": [self._charge(c) for c in islice(store.newest("charge"), _SHOWN)],
+            "endpoints": [
+                (e, payload_of(store, e["id"])) for e in store.oldest("webhook_endpoint")
+            ],
+            "knobs": self._ledger.outbox.knobs,
+            "deliveries": self._ledger.outbox.deliveries.counts(),
             "events": [(e, self._ledger.outbox.deliveries.of_event(e["id"])) for e in events],
         }
         return show_page(request, "dashboard.html", context)
@@ -150,6 +156,17 @@ class Dashboard:
             "created": customer["created"],
             "living": len(living),
             "fails": any(has_failing_card(self._ledger, s) for s in living),
+        }
+
+    def _charge(self, charge: JSONObject) -> JSONObject:
+        where = {"charge": charge["id"]}
+        dispute = next(self._ledger.store.newest("dispute", where=where), None)
+        is_paid = charge["status"] == "succeeded"
+        return {
+            **charge,
+            "dispute": dispute,
+            "may_be_refunded": is_paid and not charge["refunded"],
+            "may_be_disputed": is_paid and not charge["disputed"] and dispute is None,
         }
 
     def _clock(self) -> JSONObject:

@@ -1,12 +1,15 @@
 """SQLite: which event still has to reach which endpoint, and how its attempts went."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from demo.sandbox.store import Store
 
 _PENDING_FIELDS = "id, event_id, endpoint_id, body, attempts, first_at_s"
+
+
+State: TypeAlias = Literal["pending", "held", "delivered", "given_up", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class DeliveryState:
 
     id: int
     endpoint_id: str
-    state: Literal["pending", "held", "delivered", "given_up", "dropped"]
+    state: State
     attempts: int
     next_at_s: float
     trouble: str | None
@@ -45,7 +48,7 @@ class Deliveries:
         endpoint_id: str,
         body: bytes,
         *,
-        state: Literal["pending", "held", "dropped"],
+        state: State,
         now_s: float,
         delay_s: float = 0.0,
         places: float = 0.0,
@@ -156,12 +159,11 @@ class Deliveries:
         query = "SELECT count(*) FROM endpoint_delivery WHERE event_id = ? AND state != 'delivered'"
         return int(self._db.execute(query, (event_id,)).fetchone()[0])
 
-    def counts(self) -> dict[str, int]:
-        """Return how many deliveries there are in each state that has any."""
+    def counts(self) -> dict[State, int]:
+        """Return how many deliveries there are in each state."""
         query = "SELECT state, count(*) FROM endpoint_delivery GROUP BY state"
-        found: Iterable[tuple[str, int]] = self._db.execute(query)
-        return dict(found)
+        return dict.fromkeys(get_args(State), 0) | dict(self._db.execute(query))
 
     def count_pending(self) -> int:
         """Return how many deliveries the receivers have not taken yet."""
-        return self.counts().get("pending", 0)
+        return self.counts()["pending"]

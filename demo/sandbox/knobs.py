@@ -1,5 +1,6 @@
 """The knobs of delivery: how badly events travel, drawn from a seed so that a run repeats."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Literal, Self
@@ -60,8 +61,27 @@ def parse_knobs(text: str | bytes) -> Knobs:
     try:
         return Knobs.model_validate_json(text or "{}")
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, f['loc'])) or 'all'}: {f['msg']}" for f in error.errors())
-        raise ValueError("; ".join(faults)) from error
+        raise ValueError(_tell(error)) from error
+
+
+def read_knobs(fields: Mapping[str, str]) -> Knobs:
+    """Read the fields of a form, in which a box that is not ticked is not there at all.
+
+    Raises:
+        ValueError: as with `parse_knobs`.
+    """
+    given: dict[str, object] = {name: value for name, value in fields.items() if value != ""}
+    if "delay_from_s" in given or "delay_to_s" in given:
+        given["delay_s"] = [given.pop("delay_from_s", 0), given.pop("delay_to_s", 0)]
+    try:
+        return Knobs.model_validate(given)
+    except ValidationError as error:
+        raise ValueError(_tell(error)) from error
+
+
+def _tell(error: ValidationError) -> str:
+    faults = (f"{'.'.join(map(str, f['loc'])) or 'all'}: {f['msg']}" for f in error.errors())
+    return "; ".join(faults)
 
 
 def draw_fate(knobs: Knobs, number: int) -> Fate:
