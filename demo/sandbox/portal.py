@@ -68,8 +68,9 @@ def describe_portal(ledger: Ledger, session: JSONObject) -> JSONObject:
     found = ledger.store.newest("subscription", owner=customer["id"])
     subscriptions = [s for s in found if chosen in {None, s["id"]}][:_SUBSCRIPTIONS_SHOWN]
     invoices = islice(ledger.store.newest("invoice", owner=customer["id"]), _INVOICES_SHOWN)
+    names = {product["id"]: product["name"] for product in ledger.store.oldest("product")}
     prices = [
-        (price, ledger.get("product", price["product"])["name"])
+        (price, names[price["product"]])
         for price in ledger.store.oldest("price")
         if price["active"] and price["recurring"]
     ]
@@ -78,6 +79,7 @@ def describe_portal(ledger: Ledger, session: JSONObject) -> JSONObject:
         "customer": customer,
         "subscriptions": [(s, s["status"] not in ENDED) for s in subscriptions],
         "invoices": list(invoices),
+        "names": names,
         "prices": prices,
         "pauses": may_pause(ledger.store),
     }

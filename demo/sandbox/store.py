@@ -48,6 +48,8 @@ CREATE TABLE IF NOT EXISTS endpoint_delivery (
 );
 CREATE INDEX IF NOT EXISTS endpoint_delivery_pending
     ON endpoint_delivery (next_at_s) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS endpoint_delivery_by_rank
+    ON endpoint_delivery (rank, id) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS endpoint_delivery_by_event ON endpoint_delivery (event_id);
 """
 

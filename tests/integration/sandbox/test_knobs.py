@@ -214,12 +214,10 @@ async def test_knobs_stay_as_they_are_after_a_restart(
     assert (knobs["hold"], knobs["seed"]) == (True, 9)
 
 
-async def test_sandbox_that_does_not_run_by_itself_gives_its_deliveries_away(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+async def test_sandbox_that_does_not_deliver_gives_its_deliveries_away(clock: FakeClock) -> None:
     app = create_app(
         Settings(
-            data=tmp_path,
+            data=None,
             public_url="http://sandbox.example",
             webhook_url="https://shop.example/webhook",
             webhook_secret=WEBHOOK_SECRET,
