@@ -145,7 +145,10 @@ class Control:
 
 
 def _object(text: bytes) -> dict[str, Any]:  # Any: JSON
-    found = json.loads(text or b"{}")
+    try:
+        found = json.loads(text or b"{}")
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError("a JSON object is needed")  # noqa: TRY004 - told to the caller as one
     return found

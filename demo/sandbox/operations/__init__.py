@@ -9,5 +9,7 @@ subscriptions     subscriptions and their items
 subscription_spec the parameters of those
 invoices          invoices and their payments
 payments          payment intents, charges, refunds, disputes, early fraud warnings
-account           events, and the sandbox's own operations below `/_sandbox`
+account           the sandbox's own operations below `/_sandbox` on objects
+
+Those for events, webhook endpoints and the portal stand in `edge_operations`.
 """
