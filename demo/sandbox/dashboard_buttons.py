@@ -1,4 +1,4 @@
-"""The dashboard's buttons for money that goes back and for events that travel badly."""
+"""The dashboard's buttons: money that goes back, a customer's portal, how events travel."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,11 +10,12 @@ from demo.sandbox.errors import APIError
 from demo.sandbox.knobs import read_knobs
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pages import fields_of, show_notice
+from demo.sandbox.portal import create_portal_session
 from demo.sandbox.refunds import create_refund
 
 
 class DashboardButtons:
-    """Each does one thing and leads back to the dashboard, or says why it was not done."""
+    """Each does one thing and leads on from it, or says why it was not done."""
 
     def __init__(self, ledger: Ledger, on_change: Callable[[], None]) -> None:
         self._ledger = ledger
@@ -26,6 +27,7 @@ class DashboardButtons:
             web.post("/sandbox/charges/{id}/refund", self.refund),
             web.post("/sandbox/charges/{id}/dispute", self.dispute),
             web.post("/sandbox/disputes/{id}/close", self.close),
+            web.post("/sandbox/customers/{id}/portal", self.open_portal),
             web.post("/sandbox/delivery", self.set_knobs),
             web.post("/sandbox/deliveries/release", self.release),
         ]
@@ -60,6 +62,16 @@ class DashboardButtons:
             close_dispute(self._ledger, dispute, at_s, is_won=is_won)
 
         return self._do(request, act)
+
+    async def open_portal(self, request: web.Request) -> web.StreamResponse:
+        """Lead to the customer's portal, as the shop would."""
+        asked = {"customer": request.match_info["id"]}
+        at_s = self._ledger.clock.now_s()
+        try:
+            session = create_portal_session(self._ledger, asked, public_url="", at_s=at_s)
+        except APIError as error:
+            return show_notice(request, "Not done", error.message, HTTPStatus(error.status))
+        raise web.HTTPSeeOther(session["url"])
 
     async def set_knobs(self, request: web.Request) -> web.StreamResponse:
         """Let events travel as the form says from now on."""

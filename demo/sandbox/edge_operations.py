@@ -1,7 +1,7 @@
 """The rows of API operations for events, webhook endpoints and the portal."""
 
 from demo.sandbox.endpoints import create_endpoint, delete_endpoint, update_endpoint
-from demo.sandbox.events import get_event, list_events
+from demo.sandbox.events import get_event, get_thin_event, list_events
 from demo.sandbox.listing import PAGE
 from demo.sandbox.operations.call import Call, Operation, list_of, retrieve
 from demo.sandbox.params import Spec, boolean, group, metadata, strings, text
@@ -24,6 +24,10 @@ def _delete_endpoint(call: Call) -> JSONObject:
 
 def _get_event(call: Call) -> JSONObject:
     return get_event(call.ledger, call.object_id, call.at_s)
+
+
+def _get_thin_event(call: Call) -> JSONObject:
+    return get_thin_event(call.ledger, call.object_id, call.at_s)
 
 
 def _list_events(call: Call) -> JSONObject:
@@ -72,5 +76,5 @@ EDGE_OPERATIONS = (
     Operation("POST", "/v1/billing_portal/sessions", _open_portal, _PORTAL),
     Operation("GET", "/v1/events", _list_events, _EVENTS),
     Operation("GET", "/v1/events/{id}", _get_event),
-    Operation("GET", "/v2/core/events/{id}", retrieve("v2.core.event")),
+    Operation("GET", "/v2/core/events/{id}", _get_thin_event),
 )

@@ -24,6 +24,18 @@ def get_event(ledger: Ledger, event_id: str, at_s: int) -> JSONObject:
     return _with_pending(ledger, event)
 
 
+def get_thin_event(ledger: Ledger, event_id: str, at_s: int) -> JSONObject:
+    """Return the thin event, whose snapshot twin says how old it is.
+
+    Raises:
+        APIError: there is none, or it is older than 30 days.
+    """
+    thin = ledger.get("v2.core.event", event_id)
+    if not _is_kept(ledger.get("event", thin["snapshot_event"]), at_s):
+        raise missing("event", event_id)
+    return thin
+
+
 def list_events(ledger: Ledger, url: str, params: JSONObject, at_s: int) -> JSONObject:
     """Return a page of the events of the last 30 days.
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from demo.sandbox.cards import parse_card
 from demo.sandbox.customers import update_customer
-from demo.sandbox.errors import APIError
+from demo.sandbox.errors import APIError, missing
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.links import page_url
 from demo.sandbox.payment_methods import give_card
@@ -38,7 +38,8 @@ def create_portal_session(
         raise APIError(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    ledger.get_named("customer", customer, param="customer")
+    if "deleted" in ledger.get_named("customer", customer, param="customer"):
+        raise missing("customer", customer, param="customer", status=400)
     session = ledger.build(
         "billing_portal.session",
         at_s,
@@ -54,11 +55,12 @@ def create_portal_session(
 
 
 def find_portal_session(ledger: Ledger, session_id: str, at_s: int) -> JSONObject | None:
-    """Return the session, or None if there is none or its hour is over."""
+    """Return the session, or None if there is none, or its hour or its customer is over."""
     session = ledger.store.find("billing_portal.session", session_id)
     if session is None or at_s >= session["created"] + _LIFETIME_S:
         return None
-    return session
+    is_gone = "deleted" in ledger.get("customer", session["customer"])
+    return None if is_gone else session
 
 
 def describe_portal(ledger: Ledger, session: JSONObject) -> JSONObject:

@@ -71,6 +71,7 @@ async def test_charge_is_disputed_and_decided(shop: Shop, outcome: str) -> None:
         ("charges/ch_nowhere/refund", 400),
         ("charges/ch_nowhere/dispute", 404),
         ("disputes/dp_nowhere/close", 404),
+        ("customers/cus_nowhere/portal", 400),
     ],
 )
 async def test_button_for_nothing_says_so(shop: Shop, path: str, status: int) -> None:
@@ -88,6 +89,16 @@ async def test_refund_of_what_is_refunded_is_told(shop: Shop) -> None:
 
     assert again.status == 400
     assert "Not done" in again.text
+
+
+async def test_portal_of_a_customer_opens(shop: Shop) -> None:
+    customer = (await _charge(shop))["customer"]
+
+    answer = await _press(shop, f"customers/{customer}/portal")
+
+    page = await shop.sandbox.ask("GET", answer.headers["Location"])
+    assert answer.status == 303
+    assert "Your subscriptions" in page.text
 
 
 async def test_knobs_are_set_by_the_form(shop: Shop) -> None:

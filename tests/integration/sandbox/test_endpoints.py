@@ -300,3 +300,13 @@ async def test_twin_of_a_thin_event_is_one_for_all_endpoints(shop: Shop, second:
 
     ids = {d.event["id"] for d in shop.receiver.deliveries}
     assert ids == {d.event["id"] for d in second.deliveries}
+
+
+async def test_thin_event_can_be_read_for_thirty_days(shop: Shop, thin: Delivery) -> None:
+    path = f"/v2/core/events/{thin.event['id']}"
+    before = await shop.sandbox.api("GET", path)
+
+    await shop.sandbox.advance(31)
+
+    assert before.status == 200
+    assert (await shop.sandbox.api("GET", path)).status == 404

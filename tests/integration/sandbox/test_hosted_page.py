@@ -236,6 +236,16 @@ async def test_page_shows_the_trial_and_takes_no_card_where_none_is_asked(shop: 
     assert (done["status"], done["payment_status"]) == ("complete", "no_payment_required")
 
 
+async def test_trial_by_debit_has_nothing_to_settle(shop: Shop) -> None:
+    session = await _open(shop, **{"subscription_data[trial_period_days]": "7"})
+
+    await _debit(shop, session, SETTLES)
+
+    done = await _session(shop, session)
+    subscription = await _get(shop, f"/v1/subscriptions/{done['subscription']}")
+    assert (done["payment_status"], subscription["status"]) == ("no_payment_required", "trialing")
+
+
 async def test_abandoned_session_leads_back_and_expires_with_time(shop: Shop) -> None:
     session = await _open(shop)
     page = await shop.sandbox.ask("GET", session["url"])

@@ -175,6 +175,20 @@ async def test_page_is_gone_after_an_hour(shop: Shop) -> None:
     assert page.status == 404
 
 
+async def test_deleted_customer_has_no_portal(shop: Shop) -> None:
+    session = await _open(shop, await shop.subscribe())
+    path = f"/v1/customers/{session['customer']}"
+
+    await shop.sandbox.api("DELETE", path)
+    page = await shop.sandbox.ask("GET", session["url"])
+    refused = await shop.sandbox.api(
+        "POST", "/v1/billing_portal/sessions", {"customer": session["customer"]}
+    )
+
+    assert page.status == 404
+    assert refused.json()["error"]["code"] == "resource_missing"
+
+
 @pytest.mark.parametrize("action", ["cancel", "delete", "update"])
 async def test_button_for_nothing_says_so(shop: Shop, action: str) -> None:
     session = await _open(shop, await shop.subscribe())
