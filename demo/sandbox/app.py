@@ -63,8 +63,7 @@ def create_app(settings: Settings) -> web.Application:
     public_url = settings.public_url.rstrip("/")
     store = Store.open(settings.data)
     clock = VirtualClock(store, settings.wall_s)
-    shapes = Shapes.load()
-    ledger = Ledger(store, Outbox(store, shapes, clock), shapes, clock)
+    ledger = Ledger(store, Outbox(store, clock), Shapes.load(), clock)
     load_catalog(ledger, list(settings.catalog), clock.now_s())
     move_open_sessions(ledger, public_url)
     if settings.webhook_url:

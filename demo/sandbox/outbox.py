@@ -6,7 +6,7 @@ from demo.sandbox.clock import VirtualClock
 from demo.sandbox.deliveries import Deliveries
 from demo.sandbox.destinations import endpoints_for, payload_of
 from demo.sandbox.knobs import Knobs, draw_fate, parse_knobs
-from demo.sandbox.shapes import JSONObject, Shapes
+from demo.sandbox.shapes import JSONObject
 from demo.sandbox.store import Store
 from demo.sandbox.thin import make_thin, to_notification
 from demo.sandbox.versions import OLD_VERSION, Links, is_old, render_event
@@ -17,11 +17,10 @@ _SETTING = "delivery_knobs"
 class Outbox:
     """Queues the deliveries of events. The knobs are kept; the count of draws starts anew."""
 
-    def __init__(self, store: Store, shapes: Shapes, clock: VirtualClock) -> None:
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
         self.deliveries = Deliveries(store)
         self.knobs = parse_knobs(store.find_setting(_SETTING) or "")
         self._store = store
-        self._shapes = shapes
         self._clock = clock
         self._drawn = 0
         self._burst_at_s = 0
@@ -68,7 +67,7 @@ class Outbox:
         found = next(self._store.newest("v2.core.event", owner=event["id"]), None)
         if found is not None:
             return found
-        thin = make_thin(self._shapes.build("v2.core.event"), event)
+        thin = make_thin(event)
         self._store.save(thin, owner=event["id"])
         return thin
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from demo.sandbox.cards import parse_card
-from demo.sandbox.customers import update_customer
-from demo.sandbox.errors import APIError, missing
+from demo.sandbox.customers import get_living, update_customer
+from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.links import page_url
 from demo.sandbox.payment_methods import give_card
@@ -38,8 +38,7 @@ def create_portal_session(
         raise APIError(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    if "deleted" in ledger.get_named("customer", customer, param="customer"):
-        raise missing("customer", customer, param="customer", status=400)
+    get_living(ledger, customer)
     session = ledger.build(
         "billing_portal.session",
         at_s,
@@ -119,6 +118,12 @@ def may_pause(store: Store) -> bool:
     return bool(json.loads(store.find_setting(_SETTING) or "false"))
 
 
+def url_after(session: JSONObject) -> str:
+    """Return where a customer is led who has pressed a button."""
+    redirect = ((session["flow"] or {}).get("after_completion") or {}).get("redirect") or {}
+    return str(redirect.get("return_url") or f"/p/session/{session['id']}")
+
+
 def subscription_of_flow(flow: JSONObject | None) -> str | None:
     """Return the one subscription that the session is about, or None for all."""
     kind = "" if flow is None else flow["type"]
@@ -132,7 +137,11 @@ def _flow(ledger: Ledger, customer: str, given: JSONObject | None) -> JSONObject
     kind = given.get("type")
     if kind not in {"payment_method_update", "subscription_cancel", "subscription_update"}:
         raise APIError("Invalid flow_data[type].", param="flow_data[type]")
-    flow = {"type": kind, "after_completion": given.get("after_completion"), kind: given.get(kind)}
+    after = given.get("after_completion") or {"type": "portal_homepage"}
+    if after.get("type") == "redirect":
+        name = "flow_data[after_completion][redirect][return_url]"
+        page_url(after.get("redirect", {}).get("return_url", ""), name)
+    flow = {"type": kind, "after_completion": after, kind: given.get(kind)}
     chosen = subscription_of_flow(flow)
     if kind != "payment_method_update":
         name = f"flow_data[{kind}][subscription]"

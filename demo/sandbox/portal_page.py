@@ -9,7 +9,7 @@ from demo.sandbox.cards import CVC_DEFAULT, EXPIRY_DEFAULT
 from demo.sandbox.errors import APIError
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.pages import fields_of, show_notice, show_page
-from demo.sandbox.portal import act_in_portal, describe_portal, find_portal_session
+from demo.sandbox.portal import act_in_portal, describe_portal, find_portal_session, url_after
 from demo.sandbox.shapes import JSONObject
 
 
@@ -33,7 +33,7 @@ class PortalPage:
         return _show_missing(request) if session is None else self._page(request, session)
 
     async def act(self, request: web.Request) -> web.StreamResponse:
-        """Do what a button asks for and show the page again, or what was wrong."""
+        """Do what a button asks for and lead on, or show what was wrong."""
         fields = await fields_of(request)
         session = self._find(request)
         if session is None:
@@ -46,7 +46,7 @@ class PortalPage:
         except APIError as error:
             return self._page(request, session, error)
         self._on_change()
-        raise web.HTTPSeeOther(f"/p/session/{session['id']}")
+        raise web.HTTPSeeOther(url_after(session))
 
     def _find(self, request: web.Request) -> JSONObject | None:
         at_s = self._ledger.clock.now_s()

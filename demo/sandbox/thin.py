@@ -1,8 +1,8 @@
-"""Thin events: what happened to which object, and nothing of the object itself. Pure."""
+"""Thin events: what happened to which object, and nothing of the object itself."""
 
 from datetime import UTC, datetime
 
-from demo.sandbox.shapes import JSONObject
+from demo.sandbox.shapes import JSONObject, new_id
 
 # Where an object is fetched from, by its kind (Stripe, API reference).
 _PATHS = {
@@ -22,15 +22,20 @@ _PATHS = {
 }
 
 
-def make_thin(example: JSONObject, event: JSONObject) -> JSONObject:
-    """Return the thin twin of a snapshot event, on a fresh `v2.core.event` object."""
+def make_thin(event: JSONObject) -> JSONObject:
+    """Return the thin twin of a snapshot event, with an id of its own."""
     created_at = datetime.fromtimestamp(event["created"], UTC)
-    return example | {
+    return {
+        "id": new_id("v2.core.event"),
+        "object": "v2.core.event",
+        "changes": None,
+        "context": None,
         "created": created_at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         "livemode": event["livemode"],
-        "type": f"v1.{event['type']}",
+        "reason": None,
         "related_object": _related(event["data"]["object"]),
         "snapshot_event": event["id"],
+        "type": f"v1.{event['type']}",
     }
 
 

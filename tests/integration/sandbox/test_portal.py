@@ -14,6 +14,8 @@ from tests.support.sandbox import (
     Shop,
 )
 
+_AFTER = "flow_data[after_completion]"
+
 
 async def _get(shop: Shop, path: str) -> dict[str, Any]:
     found: dict[str, Any] = (await shop.sandbox.api("GET", path)).json()
@@ -166,6 +168,24 @@ async def test_flow_is_about_one_subscription(shop: Shop, kind: str) -> None:
     assert sub_id in (await shop.sandbox.ask("GET", session["url"])).text
 
 
+async def test_flow_leads_on_when_it_is_completed(shop: Shop) -> None:
+    sub_id = await shop.subscribe()
+    session = await _open(
+        shop,
+        sub_id,
+        **{
+            "flow_data[type]": "subscription_cancel",
+            "flow_data[subscription_cancel][subscription]": sub_id,
+            f"{_AFTER}[type]": "redirect",
+            f"{_AFTER}[redirect][return_url]": "https://shop.example/bye",
+        },
+    )
+
+    answer = await _press(shop, session, "cancel", subscription=sub_id)
+
+    assert answer.headers["Location"] == "https://shop.example/bye"
+
+
 async def test_page_is_gone_after_an_hour(shop: Shop) -> None:
     session = await _open(shop, await shop.subscribe())
 
@@ -236,6 +256,10 @@ async def test_what_customers_write_is_shown_as_text(shop: Shop) -> None:
         (
             {"flow_data[type]": "subscription_cancel"},
             "flow_data[subscription_cancel][subscription]",
+        ),
+        (
+            {"flow_data[type]": "payment_method_update", f"{_AFTER}[type]": "redirect"},
+            f"{_AFTER}[redirect][return_url]",
         ),
         ({"colour": "red"}, "colour"),
     ],

@@ -37,6 +37,7 @@ _ADDED = {
     "refund": {"failure_reason"},  # once it has failed
 }
 _CLASSES: dict[str, type[Any]] = {
+    "billing_portal.session": stripe.billing_portal.Session,
     "charge": stripe.Charge,
     "checkout.session": stripe.checkout.Session,
     "customer": stripe.Customer,
@@ -54,6 +55,7 @@ _CLASSES: dict[str, type[Any]] = {
     "refund": stripe.Refund,
     "subscription": stripe.Subscription,
     "subscription_item": stripe.SubscriptionItem,
+    "webhook_endpoint": stripe.WebhookEndpoint,
 }
 _HAPPENED = {
     "charge.dispute.closed",
@@ -268,6 +270,7 @@ async def test_every_object_in_every_event_has_the_published_shape(account: Acco
         "products",
         "radar/early_fraud_warnings",
         "refunds",
+        "webhook_endpoints",
         "subscriptions?status=all&expand[]=data.latest_invoice",
         "subscriptions?status=all&expand[]=data.default_payment_method",
     ],
