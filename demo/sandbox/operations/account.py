@@ -1,7 +1,7 @@
 """The sandbox's own operations: what banks do, and how the account is set up.
 
 Those below `/_sandbox` are no operations of Stripe's. They take the same key, and a form or
-JSON; the clock, which stands beside them, is `control`'s.
+JSON. The clock, which stands beside them, is `api`'s; how events travel is `control`'s.
 """
 
 from dataclasses import asdict
