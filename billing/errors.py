@@ -14,6 +14,12 @@ BillingError
 +- KeyRing             wake the operator: the configured keys cannot be used
 +- UnknownKey          wake the operator: a row needs a key that is not configured
 +- Damaged             wake the operator: a sealed row was changed by somebody
++- NameTaken           tell the operator: something else has this name
++- Access              tell the caller: it may not
+   +- NoToken          come again with a token
+   +- InvalidToken     come again with another token
+   +- NotPermitted     not with this token
+   +- NotYours         for this caller there is no such thing
 """
 
 
@@ -71,3 +77,42 @@ class UnknownKeyError(BillingError):
 
 class DamagedError(BillingError):
     """A sealed value was changed, or moved from where it belongs."""
+
+
+class NameTakenError(BillingError):
+    """Something else has this name, which tells two apart."""
+
+
+class AccessError(BillingError):
+    """A caller of the API may not do what it asks for; the message may be told to it.
+
+    `challenge` is what `WWW-Authenticate` says (RFC 6750, section 3), None where another
+    token would not help.
+    """
+
+    challenge: str | None = None
+
+
+class NoTokenError(AccessError):
+    """No token came along."""
+
+    challenge = 'Bearer realm="tollway"'
+
+
+class InvalidTokenError(AccessError):
+    """The token is not good; whoever has it needs another one."""
+
+    challenge = 'Bearer realm="tollway", error="invalid_token"'
+
+
+class NotPermittedError(AccessError):
+    """The token is good, and is not for this; `scope` is the one that is missing, if one is."""
+
+    def __init__(self, why: str, scope: str | None = None) -> None:
+        super().__init__(why)
+        if scope is not None:
+            self.challenge = f'Bearer realm="tollway", error="insufficient_scope", scope="{scope}"'
+
+
+class NotYoursError(AccessError):
+    """It belongs to somebody else, or is not there at all: the caller is told no difference."""

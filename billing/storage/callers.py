@@ -1,0 +1,46 @@
+"""What the rights of a caller of the API rest on, besides its token."""
+
+from billing.storage.ids import parse_id
+from billing.storage.pool import Connection
+
+
+async def is_credential_live(connection: Connection, credential_id: str) -> bool:
+    """Tell whether there is such a credential, not disabled."""
+    known = parse_id(credential_id)
+    if known is None:
+        return False
+    found = await connection.fetchval(
+        "select true from credentials where id = $1 and disabled_at is null", known
+    )
+    return found is True
+
+
+async def is_client_open(connection: Connection, client_id: str) -> bool:
+    """Tell whether there is such a client, not closed."""
+    known = parse_id(client_id)
+    if known is None:
+        return False
+    found = await connection.fetchval(
+        "select true from clients where id = $1 and status = 'active'", known
+    )
+    return found is True
+
+
+async def belongs_to_app(connection: Connection, client_id: str, app_id: str) -> bool:
+    """Tell whether the client is one of the app's own.
+
+    It is if it ever had a grant of the app, or began a checkout of a plan that gives
+    something of the app.
+    """
+    known = parse_id(client_id)
+    if known is None:
+        return False
+    found = await connection.fetchval(
+        "select exists (select 1 from grants where client_id = $1 and app_id = $2)"
+        " or exists (select 1 from checkout_intents i join plan_features f"
+        " on f.plan = i.plan and f.version = i.version"
+        " where i.client_id = $1 and f.app_id = $2)",
+        known,
+        app_id,
+    )
+    return found is True
