@@ -1,6 +1,5 @@
 """What stands in a token of ours (RFC 9068), and what may be believed of any token. Pure."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ TYPE: Final = "at+jwt"
 OPERATOR: Final = "operator"
 """Stands for a credential in tokens that an operator made without one."""
 _MAX_NAME_CHARS: Final = 200
+_FAR_S: Final = 1e11  # Beyond the year 5000.
 
 Claims = Mapping[str, Any]  # any JSON, until it is read
 
@@ -113,7 +113,8 @@ def _seconds(claims: Claims, name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    # JSON of Python's takes NaN, with which every comparison is false.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # So written, it refuses NaN as well, and whole numbers too long for a float.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -_FAR_S <= value <= _FAR_S:
         raise UnbelievableError(f"{name} is no instant")
     return float(value)

@@ -122,7 +122,7 @@ class TokenReader:
             return await self._verify_other(token, header, other)
         except UnbelievableError as error:
             raise InvalidTokenError(f"the token is refused: {error}") from error
-        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        except jwt.PyJWTError as error:
             # Never the library's own words: some repeat what stands in the token.
             raise InvalidTokenError("the token is refused") from error
 

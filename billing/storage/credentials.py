@@ -124,7 +124,7 @@ async def replace_secret(
     await connection.execute(
         "update credential_secrets set ends_at = least(ends_at, case when id ="
         " (select max(id) from credential_secrets where credential_id = $1::text::uuid)"
-        " then $2 else $3 end) where credential_id = $1::text::uuid",
+        " then $2::timestamptz else $3::timestamptz end) where credential_id = $1::text::uuid",
         credential_id,
         others_end_at,
         now,
