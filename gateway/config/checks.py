@@ -156,6 +156,18 @@ def _issuers(parts: Parts, _: Document) -> _Found:
     """Two issuers may each know somebody as `ann`; who is meant could not be told."""
     for index in range(1, len(parts.identity.tokens) if parts.identity else 0):
         yield ("identity", "tokens", index), "one issuer of tokens is supported, so far"
+    for index, token in enumerate(parts.identity.tokens if parts.identity else ()):
+        if parts.oauth is not None and token.issuer == parts.oauth.issuer:
+            # Whoever holds its key could make tokens in our name.
+            yield (
+                ("identity", "tokens", index, "issuer"),
+                "this is oauth.issuer, the gateway itself",
+            )
+        if token.app_claim is not None and token.role_claim is None:
+            yield (
+                ("identity", "tokens", index, "app_claim"),
+                "without role_claim every token is a client's; name it, or leave app_claim out",
+            )
 
 
 def _stripe(parts: Parts, _: Document) -> _Found:

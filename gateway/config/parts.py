@@ -14,6 +14,7 @@ from gateway.config.schema import (
     EncryptionConfig,
     IdentityConfig,
     ListenConfig,
+    OAuthConfig,
     PlanConfig,
     PublicConfig,
     SecretsConfig,
@@ -38,6 +39,7 @@ class Parts:
     secrets: SecretsConfig | None
     encryption: EncryptionConfig | None
     identity: IdentityConfig | None
+    oauth: OAuthConfig | None
     billing: BillingConfig | None
     plans: dict[int, PlanConfig]
     apps: dict[int, AppConfig]
@@ -58,6 +60,7 @@ def parts_of(data: dict[str, Any]) -> Parts:  # any YAML mapping
         secrets=_section(SecretsConfig, data.get("secrets", {})),
         encryption=_section(EncryptionConfig, data.get("encryption", {})),
         identity=_section(IdentityConfig, data.get("identity", {})),
+        oauth=_section(OAuthConfig, data.get("oauth", {})),
         billing=_section(BillingConfig, data.get("billing", {})),
         plans=plans,
         apps=apps,

@@ -17,7 +17,9 @@ from gateway.config.values import (
     FeatureValue,
     Host,
     Id,
+    MaybeClaim,
     MaybeFile,
+    MaybeOrigin,
     MaybeWhole,
     Network,
     Origin,
@@ -104,6 +106,13 @@ class TokenConfig(Section):
         "HS256", description="the one algorithm that is taken"
     )
     key: Secret = Field(description="the shared secret (HS256), or the public key in PEM")
+    role_claim: MaybeClaim = Field(
+        None,
+        description="the claim with an API caller's role: admin, app or client; null is client",
+    )
+    app_claim: MaybeClaim = Field(
+        None, description="the claim with the app of the role app; null is no such role"
+    )
 
 
 class IdentityConfig(Section):
@@ -113,6 +122,24 @@ class IdentityConfig(Section):
         1_209_600, ge=60, le=31_536_000, description="seconds that a sign-in lasts"
     )
     tokens: tuple[TokenConfig, ...] = Field((), description="issuers of bearer tokens")
+
+
+class OAuthConfig(Section):
+    """Tokens that the gateway gives to programs, for its own API."""
+
+    issuer: MaybeOrigin = Field(
+        None, description="the `iss` and `aud` of its tokens; null is the public URL"
+    )
+    token_ttl_s: Whole = Field(
+        900, ge=60, le=86_400, description="seconds that a token is good for"
+    )
+    key_days: Whole = Field(90, ge=1, le=3650, description="days until a new signing key is made")
+    publish_delay_s: Whole = Field(
+        600,
+        ge=360,
+        le=86_400,
+        description="seconds that a new key is published before it signs",
+    )
 
 
 class StripeConfig(Section):
@@ -245,6 +272,7 @@ class Config(Section):
         description="keys of the personal data and of the audit; `tollway keys new` makes one"
     )
     identity: IdentityConfig = Field(IdentityConfig(), description="who clients are")
+    oauth: OAuthConfig = Field(OAuthConfig(), description="tokens for programs")
     billing: BillingConfig = Field(description="payments and subscriptions")
     entitlements: EntitlementsConfig = Field(EntitlementsConfig(), description="caches")
     proxy: ProxyConfig = Field(ProxyConfig(), description="the way to the apps")

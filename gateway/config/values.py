@@ -17,6 +17,8 @@ _HOST_CHARS = 253
 _PROBE_TARGET = re.compile(r"/[!-\"$-~]{0,2000}")
 # sockaddr_un has 108, the zero at the end among them (unix(7)).
 _SOCKET_PATH_BYTES = 107
+# Often a URL, so that two issuers' claims do not meet (RFC 7519, section 4.2).
+_CLAIM = re.compile(r"[!-~]{1,200}")
 _FEATURE_CHARS = 200
 ID_PATTERN = r"^[a-z][a-z0-9-]{0,49}$"
 FEATURE_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
@@ -37,6 +39,12 @@ def _resolved(value: Any) -> Any:  # any YAML value, before its type is known
 
 def _text(value: Any) -> Any:  # as above
     return str(value) if isinstance(value, Substituted) else value
+
+
+def _maybe_claim(value: str | None) -> str | None:
+    if value is not None and not _CLAIM.fullmatch(value):
+        raise ValueError("expected the name of a claim, such as role or https://example.com/role")
+    return value
 
 
 def _printable(value: str) -> str:
@@ -75,6 +83,10 @@ def _origin(value: str) -> str:
     if parts.path not in {"", "/"} or "?" in value or "#" in value:
         raise ValueError("expected scheme, host and port alone: the request's own path is kept")
     return value.rstrip("/")
+
+
+def _maybe_origin(value: str | None) -> str | None:
+    return None if value is None else _origin(value)
 
 
 def _upstream_url(value: str) -> str:
@@ -180,9 +192,11 @@ RoutePath = Annotated[
 Host = Annotated[str, Word, AfterValidator(_host)]
 Address = Annotated[str, Word, AfterValidator(_address)]
 Origin = Annotated[str, Word, AfterValidator(_origin)]
+MaybeOrigin = Annotated[str | None, AfterValidator(_maybe_origin), BeforeValidator(_resolved)]
 UpstreamURL = Annotated[str, Word, AfterValidator(_upstream_url)]
 MaybeHost = Annotated[str | None, AfterValidator(_maybe_host), BeforeValidator(_resolved)]
 MaybeFile = Annotated[str | None, AfterValidator(_file), BeforeValidator(_resolved)]
+MaybeClaim = Annotated[str | None, AfterValidator(_maybe_claim), BeforeValidator(_resolved)]
 ProbeTarget = Annotated[str, Word, AfterValidator(_probe_target)]
 Network = Annotated[str, Word, AfterValidator(_network)]
 Id = Annotated[str, Field(pattern=ID_PATTERN), Word]
