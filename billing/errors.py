@@ -14,7 +14,7 @@ BillingError
 +- KeyRing             wake the operator: the configured keys cannot be used
 +- UnknownKey          wake the operator: a row needs a key that is not configured
 +- Damaged             wake the operator: a sealed row was changed by somebody
-+- NameTaken           tell the operator: something else has this name
++- Credential          tell the operator: there is no such credential, or cannot be
 +- Access              tell the caller: it may not
    +- NoToken          come again with a token
    +- InvalidToken     come again with another token
@@ -79,8 +79,8 @@ class DamagedError(BillingError):
     """A sealed value was changed, or moved from where it belongs."""
 
 
-class NameTakenError(BillingError):
-    """Something else has this name, which tells two apart."""
+class CredentialError(BillingError):
+    """What was asked for a credential cannot be; the message says why."""
 
 
 class AccessError(BillingError):

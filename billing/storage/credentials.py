@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from billing.errors import NameTakenError
+from billing.errors import CredentialError
 from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
 
@@ -37,7 +37,7 @@ async def create_credential(
     """Keep a new credential, which has no secret yet, and return its id.
 
     Raises:
-        NameTakenError: there is one of this name, perhaps a disabled one.
+        CredentialError: there is one of this name, perhaps a disabled one.
     """
     try:
         made = await connection.fetchval(
@@ -50,7 +50,7 @@ async def create_credential(
             now,
         )
     except asyncpg.UniqueViolationError as error:
-        raise NameTakenError(f"there is a credential named {name!r} already") from error
+        raise CredentialError(f"there is a credential named {name!r} already") from error
     return str(made)
 
 
