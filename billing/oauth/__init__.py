@@ -7,6 +7,7 @@ token on a call of the API (`guard`, `bearer`). What decides: `rotation`, `claim
 
 credential      secrets of programs: made once, kept as hashes
 registry        the credentials, as operators keep them
+operator        tokens that operators make for themselves
 limiter         how often somebody may try
 rotation        which key signs, which ones verify, which ones are published
 signing         the keys themselves, kept sealed in Postgres

@@ -84,6 +84,13 @@ class Registry:
         return found
 
 
+def check_scopes(role: Role, scopes: frozenset[str]) -> None:
+    """Raise CredentialError if one of them is of no use to the role."""
+    useless = sorted(scopes - SCOPES_OF[role])
+    if useless:
+        raise CredentialError(f"of no use to the role {role}: {', '.join(useless)}")
+
+
 async def _get_live(connection: Connection, id_or_name: str) -> Credential:
     found = await find_credential(connection, id_or_name)
     found = found or await find_credential_named(connection, id_or_name)
@@ -99,11 +106,9 @@ def _check(role: Role, app_id: str | None, scopes: frozenset[str]) -> None:
         raise CredentialError("clients have no credentials here: their tokens come from elsewhere")
     if (role is Role.APP) != (app_id is not None):
         raise CredentialError("the role app needs an app, and the role admin has none")
-    useless = sorted(scopes - SCOPES_OF[role])
-    if useless:
-        raise CredentialError(f"of no use to the role {role}: {', '.join(useless)}")
     if not scopes:
         raise CredentialError("without a scope it could do nothing")
+    check_scopes(role, scopes)
 
 
 def _told(credential: Credential) -> dict[str, object]:

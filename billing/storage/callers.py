@@ -26,6 +26,17 @@ async def is_client_open(connection: Connection, client_id: str) -> bool:
     return found is True
 
 
+async def find_open_client(connection: Connection, id_or_external_id: str) -> str | None:
+    """Return the id of the client of this id, or else of this external id, if it is not closed."""
+    found: str | None = await connection.fetchval(
+        "select id::text from clients where status = 'active' and (id = $1 or external_id = $2)"
+        " order by id = $1 desc nulls last limit 1",
+        parse_id(id_or_external_id),
+        id_or_external_id,
+    )
+    return found
+
+
 async def belongs_to_app(connection: Connection, client_id: str, app_id: str) -> bool:
     """Tell whether the client is one of the app's own.
 

@@ -1,0 +1,85 @@
+"""`tollway signing-keys`: the keys that sign tokens, and a new one before its time."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from billing.model import Cause, Source
+from billing.oauth.rotation import phases_of
+from billing.storage.signing_keys import StoredKey, list_signing_keys
+from gateway.clock import wall
+from gateway.commands.session import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    opened,
+    run,
+)
+from gateway.wiring.access import signing_keys_of
+
+signing_keys = typer.Typer(
+    name="signing-keys",
+    help="The keys that sign tokens for the API.",
+    no_args_is_help=True,
+)
+
+
+@signing_keys.command("list")
+def list_(
+    config: ConfigOption = None, data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False
+) -> None:
+    """List all keys that there have been, and what each does now."""
+    keys, now = run(_list(config, data)), wall()
+    rows = _rows(keys, now)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("Key", "Phase", "Made", "Signs from", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["kid"], row["phase"], row["created_at"], row["signs_from_at"])
+    Console().print(table)
+
+
+@signing_keys.command("rotate")
+def rotate(
+    config: ConfigOption = None, data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False
+) -> None:
+    """Make a new key now; it signs after `oauth.publish_delay_s`, and tokens go on being good."""
+    kid, signs_from_at = run(_rotate(config, data))
+    if as_json:
+        typer.echo(json.dumps({"kid": kid, "signs_from_at": signs_from_at.isoformat()}))
+        return
+    typer.echo(f"{kid} is published, and signs from {signs_from_at:%Y-%m-%d %H:%M:%S} UTC on")
+
+
+async def _list(config: Path | None, data: Path) -> Sequence[StoredKey]:
+    async with opened(config, data) as session, session.database.connection() as connection:
+        return await list_signing_keys(connection)
+
+
+async def _rotate(config: Path | None, data: Path) -> tuple[str, datetime]:
+    async with opened(config, data) as session:
+        keys = signing_keys_of(session.config, session.database)
+        kid = await keys.rotate(wall(), Cause(Source.ADMIN, session.operator))
+        async with session.database.connection() as connection:
+            stored = await list_signing_keys(connection)
+        return kid, next(key.signs_from_at for key in stored if key.kid == kid)
+
+
+def _rows(keys: Sequence[StoredKey], now: datetime) -> list[dict[str, str]]:
+    phases = phases_of(keys, now)
+    return [
+        {
+            "kid": key.kid,
+            "phase": phases[key.kid].value,
+            "created_at": key.created_at.isoformat(timespec="seconds"),
+            "signs_from_at": key.signs_from_at.isoformat(timespec="seconds"),
+        }
+        for key in keys
+    ]
