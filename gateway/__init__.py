@@ -1,6 +1,7 @@
 """The composition root: the command line, the configuration, the wiring, the life of a process.
 
 cli             the commands; __main__ runs them
+commands/       operators' commands on the database, a file each
 up              `tollway up`: everything on one machine
 serve           `tollway serve`, `worker`, `migrate`
 admin           how `tollway reload` and `upgrade` speak to a running `serve`, in its run_folder

@@ -16,12 +16,13 @@ from gateway.config.schema import Config
 from gateway.control import ControlServer
 from gateway.errors import StartError
 from gateway.stores import Stores
+from gateway.wiring.access import Access, access_of
 from gateway.wiring.extras import Extras
 from gateway.wiring.selling import control_of, selling_of
 
 _log = structlog.get_logger("gateway")
 
-_PURGE_EVERY_S = 600.0
+_TIDY_EVERY_S = 600.0
 # For the pages of the generation before. A form that is being read when the configuration
 # changes is passed on to them once it is whole, at most 15 s later (`proxy.gate`).
 _OUTLIVES_S = 20.0
@@ -35,6 +36,7 @@ class _Pages:
 
     worker: InboxWorker
     control: ControlServer
+    access: Access
     stack: AsyncExitStack
 
 
@@ -63,13 +65,17 @@ class Back:
         async with AsyncExitStack() as stack:
             selling = await selling_of(config, self._extras, self._stores)
             stack.push_async_callback(selling.provider.close)
-            control = control_of(config, self._extras, self._stores, selling, control_socket)
+            access = access_of(config, self._stores.database)
+            stack.push_async_callback(access.guard.write_tally, whole=True)
+            control = control_of(
+                config, self._extras, self._stores, selling, access, control_socket
+            )
             stack.push_async_callback(control.stop)
             try:
                 await control.start()
             except OSError as error:
                 raise StartError(f"cannot open {control_socket}: {error}") from error
-            self._next = _Pages(selling.worker, control, stack.pop_all())
+            self._next = _Pages(selling.worker, control, access, stack.pop_all())
 
     def commit(self) -> None:
         """Let what was prepared take the place of the pages before, which end by themselves."""
@@ -79,7 +85,7 @@ class Back:
         self._now, self._next = self._next, None
         self._working = asyncio.create_task(self._now.worker.run(), name="inbox worker")
         if self._janitor is None:
-            self._janitor = asyncio.create_task(self._purge(), name="janitor")
+            self._janitor = asyncio.create_task(self._keep_tidy(), name="janitor")
         if before is not None and working is not None:
             before.worker.retire()
             retiring = asyncio.create_task(self._retire(before, working), name="retiring pages")
@@ -119,17 +125,24 @@ class Back:
             await _end(working)
             await pages.stack.aclose()
 
-    async def _purge(self) -> None:
-        """Delete ended sessions now and then."""
+    async def _keep_tidy(self) -> None:
+        """Do now and then what nobody waits for."""
         while True:
-            await asyncio.sleep(_PURGE_EVERY_S)
             try:
-                async with self._stores.database.transaction() as connection:
-                    await purge_sessions(connection, wall())
+                await self._tidy()
             except UnavailableError as error:
-                _log.warning("purge_postponed", why=str(error))
+                _log.warning("tidying_postponed", why=str(error))
             except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
-                _log.exception("purge_failed")
+                _log.exception("tidying_failed")
+            await asyncio.sleep(_TIDY_EVERY_S)
+
+    async def _tidy(self) -> None:
+        """Delete ended sessions, change old signing keys, and record whom nobody knew."""
+        async with self._stores.database.transaction() as connection:
+            await purge_sessions(connection, wall())
+        if self._now is not None:
+            await self._now.access.keys.rotate_if_due(wall())
+            await self._now.access.guard.write_tally()
 
 
 async def _end(working: asyncio.Task[None]) -> None:

@@ -16,6 +16,9 @@ from rich.console import Console
 from gateway.commands.audit import audit
 from gateway.commands.clients import clients
 from gateway.commands.keys import keys
+from gateway.commands.credentials import credentials
+from gateway.commands.signing_keys import signing_keys
+from gateway.commands.token import token
 from gateway.errors import RefusedError, StartError
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +35,9 @@ app = typer.Typer(
 app.add_typer(audit)
 app.add_typer(clients)
 app.add_typer(keys)
+app.add_typer(credentials)
+app.add_typer(signing_keys)
+app.command()(token)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)

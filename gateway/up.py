@@ -141,6 +141,8 @@ async def _start_children(
 ) -> str:
     """Start everything below us at once, and note where it is; return the sandbox's URL."""
     folder.run.mkdir(mode=0o700, exist_ok=True)
+    # For commands: the port is a part of the name under which our tokens are made.
+    folder.port.write_text(environment["PORT"])
     postgres = EmbeddedPostgres(folder.postgres, folder.run)
     valkey = EmbeddedValkey(folder.valkey, folder.run)
     children.stop_at_end(postgres)

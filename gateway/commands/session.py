@@ -105,6 +105,8 @@ async def _demo_config(data: Path, stack: AsyncExitStack) -> Config:
         url = await postgres.start()
     kept = load_or_create_secrets(folder.path / "secrets.json")
     environment = {**os.environ, **placeholders(), **kept.as_environment(), "DATABASE_URL": url}
+    if folder.port.exists():
+        environment["PORT"] = folder.port.read_text()
     return load_config(_SHIPPED, environment)
 
 

@@ -35,8 +35,13 @@ class DataDir:
 
     @property
     def run(self) -> Path:
-        """Where the sockets are; nothing in it outlives a run."""
+        """Where the sockets are; nobody needs anything in it after a run."""
         return self.path / "run"
+
+    @property
+    def port(self) -> Path:
+        """Where the port is noted that visitors were last served on."""
+        return self.run / "port"
 
     def __enter__(self) -> Self:
         """Make the folder if there is none and take its lock.

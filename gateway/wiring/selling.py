@@ -25,6 +25,7 @@ from gateway.translate import (
     proxy_settings_of,
     slack_of,
 )
+from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
 
 
@@ -89,11 +90,17 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
 
 
 def control_of(
-    config: Config, extras: Extras, stores: Stores, selling: Selling, socket_path: Path
+    config: Config,
+    extras: Extras,
+    stores: Stores,
+    selling: Selling,
+    access: Access,
+    socket_path: Path,
 ) -> ControlServer:
     """Return the control application, not yet listening."""
     app = create_control_app()
     app.add_routes(selling.endpoint.routes())
+    app.add_routes(access.endpoint.routes())
     app.add_routes(Health(checks_of(stores)).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
     add_pages(app, selling.checkout, stores.sessions, settings, wall)

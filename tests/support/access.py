@@ -17,7 +17,7 @@ from billing.storage.credentials import create_credential, replace_secret
 from billing.storage.pool import Database
 from policies.permission import SCOPES_OF, Role
 from tests.support.clock import FakeClock, Seconds
-from tests.support.sealing import OneKeySealer
+from tests.support.keys import RING
 
 ISSUER = "https://pay.example.com"
 PUBLISH_DELAY = timedelta(minutes=10)
@@ -38,7 +38,7 @@ class Access:
 
     database: Database
     clock: FakeClock
-    sealer: Sealer = field(default_factory=OneKeySealer)
+    sealer: Sealer = RING
     others: Sequence[ExternalIssuer] = ()
     monotonic: Seconds = field(default_factory=Seconds)
 

@@ -5,12 +5,14 @@ import asyncio
 import jwt
 import pytest
 
+from billing.crypto.keyring import KeyRing
 from billing.errors import InvalidTokenError, UnavailableError
 from billing.model import Cause, Source
 from billing.storage.signing_keys import StoredKey, add_signing_key, list_signing_keys
 from tests.support.access import Access
-from tests.support.sealing import OneKeySealer
+from tests.support.keys import OTHER_KEY
 
+OTHERS = KeyRing.of([OTHER_KEY])
 OPERATOR = Cause(Source.ADMIN, "operator:ann")
 
 
@@ -107,7 +109,7 @@ async def test_the_private_part_of_a_key_that_is_gone_is_erased(access: Access) 
 
 async def test_a_key_that_somebody_planted_is_not_taken(access: Access) -> None:
     signer = await access.keys.get_signer()
-    foreign = OneKeySealer().seal(b"key", "signing_keys.private_sealed.planted")
+    foreign = OTHERS.seal(b"key", "signing_keys.private_sealed.planted")
     [ours] = await stored(access)
     assert ours.private_sealed is not None
     async with access.database.transaction() as connection:
@@ -123,7 +125,7 @@ async def test_a_key_that_somebody_planted_is_not_taken(access: Access) -> None:
 
 async def test_who_cannot_open_the_keys_neither_signs_nor_makes_others(access: Access) -> None:
     await access.keys.get_signer()
-    stranger = access.other(OneKeySealer())
+    stranger = access.other(OTHERS)
 
     with pytest.raises(UnavailableError):
         await stranger.keys.get_signer()
@@ -133,7 +135,7 @@ async def test_who_cannot_open_the_keys_neither_signs_nor_makes_others(access: A
 
 async def test_an_operator_who_lost_the_sealing_key_begins_anew_at_once(access: Access) -> None:
     await access.keys.get_signer()
-    stranger = access.other(OneKeySealer())
+    stranger = access.other(OTHERS)
     access.move(minutes=1)
 
     new = await stranger.keys.rotate(access.clock.now, OPERATOR)
