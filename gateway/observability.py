@@ -24,6 +24,12 @@ def log_to_stdout(process: str | None = None) -> None:
     _configure(logging.StreamHandler(sys.stdout), process)
 
 
+def log_to_stderr() -> None:
+    """Write warnings to standard error; a command's standard output is its answer."""
+    _configure(logging.StreamHandler(sys.stderr))
+    logging.getLogger().setLevel(logging.WARNING)
+
+
 def log_to_file(path: Path) -> None:
     """Write to a file of bounded size, with some of its predecessors kept."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ printing      tables
 progress      the bar of long commands
 session       opens the database of a configuration, or of `tollway up`, with its keys
 credentials   what programs prove themselves with
+printing      tables
 session       opens the database of a configuration, or of `tollway up`, with its keys
 signing_keys  the keys that sign tokens
 token         a token for calls of the API

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from billing.model import Cause, Source
@@ -15,6 +14,7 @@ from billing.oauth.registry import Registry
 from billing.storage.credentials import Credential
 from gateway.clock import wall
 from gateway.commands.apps import check_app
+from gateway.commands.printing import print_whole
 from gateway.commands.session import (
     DEFAULT_DATA,
     ConfigOption,
@@ -44,12 +44,17 @@ def list_(
     if as_json:
         typer.echo(json.dumps([_told(each) for each in found], indent=2))
         return
-    table = Table("Name", "Id", "Role", "App", "Scopes", "State", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Id", "Name", "State", "Role", "Scopes"):
+        table.add_column(heading, no_wrap=heading != "Scopes")
     for each in found:
         state = "live" if each.disabled_at is None else f"disabled {each.disabled_at:%Y-%m-%d}"
-        scopes = " ".join(sorted(each.scopes))
-        table.add_row(each.name, each.id, each.role, each.app_id or "", scopes, state)
-    Console().print(table)
+        role = f"{each.role} {each.app_id}" if each.app_id else each.role
+        # Otherwise one would have to compare two long lists to see that they are the same.
+        has_all = each.scopes == SCOPES_OF[Role(each.role)]
+        scopes = "all of its role" if has_all else " ".join(sorted(each.scopes))
+        table.add_row(each.id, each.name, state, role, scopes)
+    print_whole(table)
 
 
 @credentials.command("add")
@@ -59,7 +64,7 @@ def add(
     role: Annotated[Role, typer.Option(help="admin, or app.")],
     app: Annotated[str | None, typer.Option(help="The app, for the role app.")] = None,
     scope: Annotated[
-        Sequence[str] | None,
+        list[str] | None,
         typer.Option(help="One scope; may stand often. All of its role's if it does not."),
     ] = None,
     config: ConfigOption = None,

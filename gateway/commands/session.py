@@ -21,6 +21,7 @@ from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres, running_url
 from gateway.errors import StartError
+from gateway.observability import log_to_stderr
 from gateway.stores import bring_up_to_date, open_database
 
 _T = TypeVar("_T")
@@ -77,6 +78,7 @@ async def opened(config: Path | None, data: Path = DEFAULT_DATA) -> AsyncIterato
 
 def run(command: Coroutine[None, None, _T]) -> _T:
     """Run a command to its end; what goes wrong is one line on standard error, and exit code 1."""
+    log_to_stderr()
     try:
         return asyncio.run(command)
     except ConfigFaults as faults:

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from billing.model import Cause, Source
 from billing.oauth.rotation import phases_of
 from billing.storage.signing_keys import StoredKey, list_signing_keys
 from gateway.clock import wall
+from gateway.commands.printing import print_whole
 from gateway.commands.session import (
     DEFAULT_DATA,
     ConfigOption,
@@ -40,10 +40,11 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("Key", "Phase", "Made", "Signs from", box=None, pad_edge=False)
+    table = Table("Key", "Phase", "Made (UTC)", "Signs from", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["kid"], row["phase"], row["created_at"], row["signs_from_at"])
-    Console().print(table)
+        made, signs = (row[name][:16].replace("T", " ") for name in ("created_at", "signs_from_at"))
+        table.add_row(row["kid"], row["phase"], made, signs)
+    print_whole(table)
 
 
 @signing_keys.command("rotate")

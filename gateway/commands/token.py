@@ -1,7 +1,6 @@
 """`tollway token`: a token for calls of the API, made with the database's own keys."""
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +33,7 @@ def token(
         str | None, typer.Option(help="The client's id or external id, for the role client.")
     ] = None,
     scope: Annotated[
-        Sequence[str] | None, typer.Option(help="One scope; may stand often. All if it does not.")
+        list[str] | None, typer.Option(help="One scope; may stand often. All if it does not.")
     ] = None,
     minutes: Annotated[
         int, typer.Option(min=1, max=_DAY_MINUTES, help="How long it is good for.")
