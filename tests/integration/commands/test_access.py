@@ -119,12 +119,8 @@ async def test_a_clients_token_may_be_asked_for_by_either_name(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--role app", "an app is named for the role app"),
-        ("--role admin --app notes", "an app is named for the role app"),
         ("--role app --app nots", "no app has the id 'nots'; did you mean 'notes'?"),
-        ("--role client --client nobody", "there is no client 'nobody', or it is closed"),
         ("--role app --app notes --scope audit:read", "of no use to the role app: audit:read"),
-        ("--role root", "Invalid value"),
         ("--role admin --minutes 1441", "Invalid value"),
     ],
 )
