@@ -83,7 +83,6 @@ class TokenEndpoint:
         both = f"{asked.credential_id} {network}"
         # Counted before we look: many tries at once would otherwise all be the first one.
         wait_s = max(self._address_failures.take(network), self._credential_failures.take(both))
-        wait_s = wait_s or self._tokens.take(asked.credential_id)
         if wait_s:
             _log.warning("token_refused", why="too many tries")
             return _slow_down(wait_s)
@@ -99,6 +98,11 @@ class TokenEndpoint:
                 self._forgive(network, both)
             return _refuse(found)
         self._forgive(network, both)
+        # Only now: who does not have the secret must not use up what the program may have.
+        wait_s = self._tokens.take(asked.credential_id)
+        if wait_s:
+            _log.warning("token_refused", why="too many tokens")
+            return _slow_down(wait_s)
         _log.info("token_given", credential_id=asked.credential_id, token_id=found.token_id)
         answer = {
             "access_token": found.text,

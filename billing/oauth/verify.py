@@ -51,11 +51,10 @@ class ExternalIssuer:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """A token that is good until `until_s`, as long as its key and its credential are."""
+    """A token that is good until `until_s`, as long as its credential is."""
 
     caller: Caller
     until_s: float
-    kid: str | None = None
     credential_id: str | None = None
 
 
@@ -99,8 +98,6 @@ class TokenReader:
         return found.caller
 
     async def _check_standing(self, found: _Verified) -> None:
-        if found.kid is not None and await self._keys.find_public(found.kid) is None:
-            raise InvalidTokenError("the token's key is not in use any more")
         credential_id, client_id = found.credential_id, found.caller.client_id
         if credential_id is not None and not await self._standing.is_credential_live(credential_id):
             raise InvalidTokenError("the token's credential is disabled")
@@ -128,8 +125,7 @@ class TokenReader:
 
     async def _verify_own(self, token: str, header: Claims) -> _Verified:
         _check_type(header, _OWN_TYPES)
-        kid = text_in(header, "kid")
-        public = await self._keys.find_public(kid)
+        public = await self._keys.find_public(text_in(header, "kid"))
         if public is None:
             raise InvalidTokenError("the token's key is not known here")
         claims = _decode(token, public, ALGORITHM, self._issuer, self._issuer, _OWN_CLAIMS)
@@ -146,7 +142,7 @@ class TokenReader:
             actor=subject if is_operators else f"credential:{credential_id}",
             token_id=text_in(claims, "jti"),
         )
-        return _Verified(caller, until_s, kid, None if is_operators else credential_id)
+        return _Verified(caller, until_s, None if is_operators else credential_id)
 
     async def _verify_other(self, token: str, header: Claims, other: ExternalIssuer) -> _Verified:
         _check_type(header, _TYPES)

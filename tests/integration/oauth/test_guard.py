@@ -179,9 +179,11 @@ async def test_what_could_not_be_written_is_counted_on(http: Http, access: Acces
     access.move(minutes=1)
 
     answer = await show(http, STRANGER)
+    again = await show(http, STRANGER)
 
-    assert answer.status == 401
-    assert access.guard._anonymous._counts == {"no_token GET /clients/{id}": 2}
+    assert answer.status == again.status == 401
+    assert access.guard._anonymous._counts == {"no_token GET /clients/{id}": 3}
+    assert access.guard._anonymous.take_due(access.clock.now) is None
 
 
 async def test_a_disabled_credentials_tokens_end_within_ten_seconds(

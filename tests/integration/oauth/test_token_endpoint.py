@@ -150,6 +150,18 @@ async def test_who_guesses_has_to_wait_and_shuts_nobody_else_out(
     assert later[0] == 401
 
 
+async def test_guesses_from_everywhere_use_up_nothing_of_a_program(
+    http: Http, access: Access
+) -> None:
+    program = await access.add()
+    wrong = Program(program.id, "tollway_wrong")
+
+    for number in range(130):
+        assert (await ask(http, wrong, address=f"192.0.2.{number + 100}"))[0] == 401
+
+    assert (await ask(http, program))[0] == 200
+
+
 async def test_many_guesses_at_once_are_all_counted(http: Http, access: Access) -> None:
     program = await access.add()
     wrong = Program(program.id, "tollway_wrong")
