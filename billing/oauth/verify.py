@@ -24,7 +24,7 @@ from billing.oauth.rotation import LEEWAY
 from billing.oauth.signing import ALGORITHM, SigningKeys
 from billing.oauth.standing import Standing
 from billing.ports import Clock
-from billing.storage.clients import get_or_create_client
+from billing.storage.clients import admit_client
 from billing.storage.pool import Database
 from policies.permission import SCOPES_OF, Caller, Role
 
@@ -108,8 +108,6 @@ class TokenReader:
         try:
             unverified = jwt.decode_complete(token, options={"verify_signature": False})
             header, issuer = unverified["header"], unverified["payload"].get("iss")
-            if "crit" in header:
-                raise InvalidTokenError("the token needs an extension that is not known here")
             if issuer == self._issuer:
                 return await self._verify_own(token, header)
             # A list is no key of a mapping.
@@ -161,7 +159,9 @@ class TokenReader:
                 replace(caller, app_id=text_in(claims, other.app_claim or "")), until_s
             )
         async with self._database.connection() as connection:
-            client_id = await get_or_create_client(connection, subject)
+            client_id = await admit_client(connection, subject)
+        if client_id is None:
+            raise InvalidTokenError("the token's client is closed")
         # Issuers of people's tokens seldom know our scopes; a person may then do what clients may.
         scopes = caller.scopes or SCOPES_OF[Role.CLIENT]
         caller = replace(

@@ -40,14 +40,15 @@ async def find_open_client(connection: Connection, id_or_external_id: str) -> st
 async def belongs_to_app(connection: Connection, client_id: str, app_id: str) -> bool:
     """Tell whether the client is one of the app's own.
 
-    It is if it ever had a grant of the app, or began a checkout of a plan that gives
-    something of the app.
+    It is if it has registered with the app, ever had a grant of it, or began a checkout of a
+    plan that gives something of it.
     """
     known = parse_id(client_id)
     if known is None:
         return False
     found = await connection.fetchval(
-        "select exists (select 1 from grants where client_id = $1 and app_id = $2)"
+        "select exists (select 1 from clients where id = $1 and app_id = $2)"
+        " or exists (select 1 from grants where client_id = $1 and app_id = $2)"
         " or exists (select 1 from checkout_intents i join plan_features f"
         " on f.plan = i.plan and f.version = i.version"
         " where i.client_id = $1 and f.app_id = $2)",

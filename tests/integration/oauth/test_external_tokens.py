@@ -6,13 +6,16 @@ import jwt
 import pytest
 
 from billing.errors import InvalidTokenError
+from billing.model import Cause, Source
 from billing.oauth.verify import ExternalIssuer
+from billing.storage.client_records import close_client
 from billing.storage.clients import find_external_id
 from billing.storage.pool import Database
 from policies.permission import SCOPES_OF, Role
 from tests.support.access import Access
 from tests.support.clock import FakeClock
 
+OPERATOR = Cause(Source.ADMIN, "operator:ann")
 SECRET = "s" * 64
 PEOPLE = ExternalIssuer("https://id.example.com", "tollway", "HS256", SECRET)
 STAFF = ExternalIssuer(
@@ -153,12 +156,12 @@ async def test_an_issuer_cannot_speak_for_us(access: Access) -> None:
 async def test_a_closed_clients_token_ends_within_ten_seconds(access: Access) -> None:
     text = token(access)
     caller = await access.reader.identify(text)
+    assert caller.client_id is not None
     async with access.database.transaction() as connection:
-        await connection.execute(
-            "update clients set status = 'closed' where id = $1::text::uuid", caller.client_id
-        )
+        await close_client(connection, caller.client_id, OPERATOR, access.clock.now)
 
+    with pytest.raises(InvalidTokenError):
+        await access.reader.identify(token(access, jti="another"))
     access.move(seconds=10)
-
     with pytest.raises(InvalidTokenError):
         await access.reader.identify(text)

@@ -228,6 +228,25 @@ async def test_a_plan_of_another_app_is_hidden(access: Access) -> None:
         await access.guard.permit(caller, "plans:read", app_id="files")
 
 
+async def test_a_client_who_registered_with_the_app_is_its_own(access: Access) -> None:
+    caller = await access.reader.identify(await access.token(await access.add("notes")))
+    client_id = await client_of(access, None)
+    async with access.database.transaction() as connection:
+        await connection.execute("update clients set app_id = 'notes'")
+
+    await access.guard.permit(caller, "clients:read", client_id=client_id)
+
+
+async def test_two_tokens_are_none_though_each_is_good(http: Http, access: Access) -> None:
+    token = await access.token(await access.add("ops", Role.ADMIN))
+    client_id = await client_of(access, None)
+
+    once = await show(http, client_id, f"Bearer {token}")
+    twice = await show(http, client_id, f"Bearer {token}", f"Bearer {token}")
+
+    assert (once.status, twice.status) == (200, 401)
+
+
 async def test_a_checkout_of_the_apps_plan_makes_a_client_its_own(access: Access) -> None:
     caller = await access.reader.identify(await access.token(await access.add("notes")))
     client_id = await client_of(access, None)

@@ -7,6 +7,7 @@ import pytest
 from billing.errors import CredentialError
 from billing.model import Cause, Source
 from billing.oauth.operator import Wish, make_token
+from billing.storage.client_records import close_client
 from billing.storage.clients import get_or_create_client
 from policies.permission import SCOPES, Role
 from tests.support.access import Access
@@ -44,8 +45,8 @@ async def test_a_wish_that_cannot_be_makes_no_token(access: Access, wish: Wish, 
 
 async def test_a_closed_client_has_no_token(access: Access) -> None:
     async with access.database.transaction() as connection:
-        await get_or_create_client(connection, "ann")
-        await connection.execute("update clients set status = 'closed'")
+        ann = await get_or_create_client(connection, "ann")
+        await close_client(connection, ann, OPERATOR, access.clock.now)
 
     with pytest.raises(CredentialError):
         await make_token(
