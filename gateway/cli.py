@@ -15,8 +15,8 @@ from rich.console import Console
 
 from gateway.commands.audit import audit
 from gateway.commands.clients import clients
-from gateway.commands.keys import keys
 from gateway.commands.credentials import credentials
+from gateway.commands.keys import keys
 from gateway.commands.signing_keys import signing_keys
 from gateway.commands.token import token
 from gateway.errors import RefusedError, StartError

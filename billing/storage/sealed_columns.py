@@ -46,6 +46,7 @@ COLUMNS: Final = (
         place="psp || ':' || external_id",
         is_old=True,
     ),
+    SealedColumn("signing_keys", "private_sealed", id="kid", id_type="text", place="kid"),
 )
 
 

@@ -8,9 +8,11 @@ import pytest
 from billing.crypto.keyring import KeyRing
 from billing.errors import InvalidTokenError, UnavailableError
 from billing.model import Cause, Source
+from billing.storage.pool import Database
+from billing.storage.sealed_columns import COLUMNS, reseal
 from billing.storage.signing_keys import StoredKey, add_signing_key, list_signing_keys
 from tests.support.access import Access
-from tests.support.keys import OTHER_KEY
+from tests.support.keys import DATA_KEY, OTHER_KEY
 
 OTHERS = KeyRing.of([OTHER_KEY])
 OPERATOR = Cause(Source.ADMIN, "operator:ann")
@@ -167,3 +169,18 @@ async def test_every_new_key_is_in_the_audit_log(access: Access) -> None:
         )
     assert [row["actor"] for row in rows] == ["system", "operator:ann"]
     assert rows[1]["kid"] == new
+
+
+async def test_keys_go_on_signing_when_what_seals_them_is_changed(
+    access: Access, database_url: str
+) -> None:
+    signer = await access.keys.get_signer()
+    [column] = [each for each in COLUMNS if each.table == "signing_keys"]
+    both = await Database.open(database_url, size=2, ring=KeyRing.of([OTHER_KEY, DATA_KEY]))
+
+    async with both.transaction() as connection:
+        batch = await reseal(connection, column, None, 10)
+    await both.close()
+
+    assert (batch.sealed, batch.failed) == (1, 0)
+    assert (await access.other(OTHERS).keys.get_signer()).kid == signer.kid
