@@ -50,6 +50,11 @@ PURE = (
     "billing/providers/stripe/objects.py",
     "billing/providers/stripe/money.py",
     "billing/providers/stripe/events.py",
+    "billing/oauth/bearer.py",
+    "billing/oauth/claims.py",
+    "billing/oauth/denials.py",
+    "billing/oauth/form.py",
+    "billing/oauth/rotation.py",
 )
 _LINES = 300
 _SQL_HOMES = ("billing/storage/", "billing/webhooks/inbox.py", "gateway/embedded/", "demo/sandbox/")
