@@ -36,6 +36,7 @@ from policies.permission import (
 _log = structlog.get_logger("billing.oauth")
 
 _ACTION = "access.denied"
+_NOBODY = Cause(Source.ADMIN, "anonymous")
 
 
 class Guard:
@@ -71,6 +72,7 @@ class Guard:
         *,
         client_id: str | None = None,
         app_id: str | None = None,
+        request_id: str | None = None,
     ) -> None:
         """Return if the caller may do it to the client, in the app.
 
@@ -90,7 +92,18 @@ class Guard:
         verdict = may(caller, action, Target(client_id, app_id, is_of_app))
         if isinstance(verdict, Permitted):
             return
-        await self._record(caller, action, verdict.reason, client_id, app_id)
+        _log.info("access_denied", actor=caller.actor, action=action, why=verdict.reason.value)
+        # What is no id of ours is a caller's own text, and says nothing of any client.
+        asked_id = client_id if client_id is not None and parse_id(client_id) else None
+        told = {
+            "action": action,
+            "reason": verdict.reason.value,
+            "role": caller.role.value,
+            "app_id": app_id,
+            "token_id": caller.token_id,
+        }
+        cause = Cause(Source.ADMIN, caller.actor, request_id=request_id)
+        await self._write(cause, asked_id, told)
         raise _error_of(verdict, action)
 
     async def write_tally(self, *, whole: bool = False) -> None:
@@ -104,36 +117,14 @@ class Guard:
             "counts": dict(tally.counts),
         }
         try:
-            await self._write("anonymous", None, told)
+            await self._write(_NOBODY, None, told)
         except UnavailableError as error:
             _log.warning("denials_not_recorded", why=str(error))
             self._anonymous.put_back(tally)
 
-    async def _record(
-        self,
-        caller: Caller,
-        action: str,
-        reason: Refusal,
-        client_id: str | None,
-        app_id: str | None,
-    ) -> None:
-        _log.info("access_denied", actor=caller.actor, action=action, why=reason.value)
-        # What is no id of ours is a caller's own text, and says nothing of any client.
-        asked_id = client_id if client_id is not None and parse_id(client_id) else None
-        told = {
-            "action": action,
-            "reason": reason.value,
-            "role": caller.role.value,
-            "app_id": app_id,
-            "token_id": caller.token_id,
-        }
-        await self._write(caller.actor, asked_id, told)
-
-    async def _write(self, actor: str, client_id: str | None, told: Mapping[str, object]) -> None:
+    async def _write(self, cause: Cause, client_id: str | None, told: Mapping[str, object]) -> None:
         async with self._database.transaction() as connection:
-            await write_audit(
-                connection, _ACTION, client_id, Cause(Source.ADMIN, actor), after=told
-            )
+            await write_audit(connection, _ACTION, client_id, cause, after=told)
 
 
 def _asked_of(request: web.Request, error: AccessError) -> str:

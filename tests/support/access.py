@@ -103,7 +103,7 @@ class Access:
         """Return the rows of the audit log about denials."""
         async with self.database.connection() as connection:
             rows = await connection.fetch(
-                "select actor, client_id::text, after from audit"
+                "select actor, client_id::text, after, cause_request_id from audit"
                 " where action = 'access.denied' order by seq"
             )
         return [dict(row) for row in rows]

@@ -28,7 +28,7 @@ async def http(access: Access) -> AsyncIterator[Http]:
         try:
             caller = await access.guard.authenticate(request)
             client_id = request.match_info["id"]
-            await access.guard.permit(caller, "clients:read", client_id=client_id)
+            await access.guard.permit(caller, "clients:read", client_id=client_id, request_id="r1")
         except NotPermittedError as error:
             return _answer(403, error)
         except NotYoursError as error:

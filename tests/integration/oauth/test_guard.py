@@ -104,6 +104,7 @@ async def test_a_denial_is_written_down_with_who_asked_for_what(http: Http, acce
     assert first["client_id"] == client_id
     assert first["after"]["action"] == "clients:read"
     assert first["after"]["reason"] == "other_client"
+    assert first["cause_request_id"] == "r1"
     assert second["client_id"] is None
     assert token not in str(first)
     assert token.split(".")[2] not in str(first)
