@@ -11,7 +11,7 @@ import aiohttp
 import stripe
 from aiohttp import web
 
-from billing.providers.stripe_http import StripeHTTPClient
+from billing.providers.stripe.http import StripeHTTPClient
 from demo.sandbox.app import LEDGER, Settings, create_app
 from demo.sandbox.catalog import CatalogEntry
 from demo.sandbox.ledger import Ledger

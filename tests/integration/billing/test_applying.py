@@ -38,7 +38,7 @@ TABLES = {
 # The tables as they are now, to come back to them 120 times.
 FACTS = ("subscriptions", "subscription_items", "payments", "checkout_intents", "grants")
 KEEP = "".join(f"create table kept_{t} as table {t};" for t in FACTS)
-EMPTY_AND_REFILL = "".join(f"delete from {t}; insert into {t} table kept_{t};" for t in FACTS)  # noqa: S608 - ours
+EMPTY_AND_REFILL = "".join(f"delete from {t}; insert into {t} table kept_{t};" for t in FACTS)
 # Somebody waits: for a row that another transaction has locked, or for an object's lock.
 WAITS = (
     "select exists (select 1 from pg_stat_activity where datname = current_database()"
@@ -61,7 +61,7 @@ async def tell(shop: Shop) -> dict[str, list[tuple[object, ...]]]:
 async def counts(shop: Shop) -> dict[str, int]:
     async with shop.database.connection() as connection:
         return {
-            table: await connection.fetchval(f"select count(*) from {table}")  # noqa: S608 - ours
+            table: await connection.fetchval(f"select count(*) from {table}")
             for table in ("subscriptions", "payments", "grants", "audit", "entitlement_versions")
         }
 
@@ -418,7 +418,7 @@ async def test_answer_that_took_long_never_replaces_a_newer_one(shop: Shop) -> N
 async def test_look_that_comes_after_a_later_one_is_left(shop: Shop, ref: str, table: str) -> None:
     session_id = await shop.buy()
     async with shop.database.connection() as connection:
-        await connection.execute(f"update {table} set observed_seq = 1000000")  # noqa: S608 - ours
+        await connection.execute(f"update {table} set observed_seq = 1000000")
     before = await tell(shop)
     shop.provider.end(f"sub_{session_id}")
     shop.provider.give_back(f"pay_{session_id}")

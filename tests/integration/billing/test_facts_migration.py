@@ -11,6 +11,7 @@ from billing.storage.migrate import list_migrations, migrate
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
+from tests.support.keys import RING
 from tests.support.plans import make_plan
 from tests.support.provider import MemoryProvider
 
@@ -41,7 +42,7 @@ insert into grants (client_id, app_id, feature, value, source, source_id, plan, 
 async def test_what_was_bought_before_the_migration_outlives_the_first_look_after_it(
     database_url: str, clock: FakeClock
 ) -> None:
-    database = await Database.open(database_url, size=4)
+    database = await Database.open(database_url, size=4, ring=RING)
     await migrate(database, [m for m in list_migrations() if m.name < "0005"])
     async with database.connection() as connection:
         await connection.execute(_OLD.replace("$1", f"'{clock().isoformat()}'"))

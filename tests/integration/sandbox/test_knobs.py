@@ -98,7 +98,7 @@ async def test_burst_shares_one_second(shop: Shop) -> None:
     await _turn(shop.sandbox, same_second_s=3600)
     sub_id = await shop.subscribe()
     shop.clock.move(seconds=1800)
-    await shop.stripe.cancel_at_period_end(sub_id)
+    await shop.stripe.cancel_at_period_end(sub_id, key="cancel-1")
 
     await shop.sandbox.settle()
 
