@@ -376,11 +376,12 @@ async def test_history_told_in_any_order_ends_the_same(shop: Shop) -> None:
 async def test_who_derives_waits_for_whoever_is_changing_the_clients_facts(shop: Shop) -> None:
     session_id = await shop.buy()
     shop.clock.move(days=1)
-    async with shop.database.transaction() as other:
+    # Postgres shows the same sessions throughout a transaction: another connection watches.
+    async with shop.database.connection() as watch, shop.database.transaction() as other:
         await lock_client(other, shop.client_id)
         await other.execute("update payments set taken_back_at = $1", shop.clock())
         seeing = asyncio.create_task(shop.see(f"subscription:sub_{session_id}"))
-        while not seeing.done() and not await other.fetchval(WAITS, "transactionid"):
+        while not seeing.done() and not await watch.fetchval(WAITS, "transactionid"):
             pass
         waited = not seeing.done()
     await seeing
