@@ -47,6 +47,7 @@ COLUMNS: Final = (
         is_old=True,
     ),
     SealedColumn("signing_keys", "private_sealed", id="kid", id_type="text", place="kid"),
+    SealedColumn("subscriptions", "raw_enc", place="psp || ':' || psp_sub_id"),
 )
 
 

@@ -10,7 +10,7 @@ from billing.catalog import Catalog
 from billing.derive import ItemFact
 from billing.facts import PauseKind, ProviderSubscription
 from billing.model import Subscription
-from billing.storage.pool import Connection
+from billing.storage.pool import Connection, ring_of
 from billing.transitions import Known, Observed, Sighting
 from policies.model import SubscriptionStatus
 
@@ -151,9 +151,9 @@ async def save_subscription(
         insert into subscriptions as s
             (client_id, psp, livemode, psp_sub_id, psp_customer_id, psp_payment_id, raw_status,
              status, pause, started_at, trial_end, cancel_at, ended_at, closed_at, past_due_since,
-             observed_seq, observed_at, as_of, source, verified, raw)
+             observed_seq, observed_at, as_of, source, verified, raw_enc)
         values ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                $17, $18, $19, $20, $21::text::jsonb)
+                $17, $18, $19, $20, $21)
         on conflict (psp, livemode, psp_sub_id) do update set
             psp_customer_id = excluded.psp_customer_id, psp_payment_id = excluded.psp_payment_id,
             raw_status = excluded.raw_status, status = excluded.status, pause = excluded.pause,
@@ -162,7 +162,7 @@ async def save_subscription(
             closed_at = excluded.closed_at, past_due_since = excluded.past_due_since,
             observed_seq = excluded.observed_seq, observed_at = excluded.observed_at,
             as_of = excluded.as_of, source = excluded.source, verified = excluded.verified,
-            raw = excluded.raw
+            raw_enc = excluded.raw_enc
         where s.observed_seq < excluded.observed_seq
         returning id::text
         """,
@@ -186,7 +186,9 @@ async def save_subscription(
         sighting.as_of,
         sighting.cause.source.value,
         observed.verified,
-        subscription.raw,
+        ring_of(connection).seal(
+            subscription.raw.encode(), f"subscriptions.raw_enc.{psp}:{subscription.psp_sub_id}"
+        ),
     )
     return saved
 

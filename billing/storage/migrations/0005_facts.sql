@@ -5,7 +5,9 @@ alter table subscriptions
     add column psp_customer_id text,
     add column psp_payment_id  text,       -- its latest payment
     add column pause           text,       -- null: it does not rest
-    add column as_of           timestamptz; -- when the provider said so: a call's time, or an event's
+    add column as_of           timestamptz, -- when the provider said so: a call's time, or an event's
+    drop column raw,
+    add column raw_enc         bytea;      -- the provider's own text, sealed; null: not read since
 update subscriptions set as_of = observed_at;
 alter table subscriptions alter column as_of set not null;
 create index on subscriptions (psp, livemode, psp_customer_id);

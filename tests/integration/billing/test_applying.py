@@ -18,6 +18,7 @@ from billing.storage.clients import lock_client
 from policies.decision import Outcome
 from policies.model import SubscriptionStatus
 from tests.integration.billing.conftest import Shop
+from tests.support.keys import RING
 
 CAUSE = Cause(Source.WEBHOOK, "psp:memory")
 # What is compared of two databases in which the same history was told: everything that a
@@ -457,3 +458,14 @@ async def test_two_who_apply_different_objects_of_a_client_at_once_end_as_one_wh
         await shop.see(ref)
     assert await tell(shop) == at_once
     assert {row[0] for row in at_once["grants"]} == {f"si_{sub}", order}
+
+
+async def test_what_the_provider_said_is_kept_sealed(shop: Shop) -> None:
+    session_id = await shop.buy()
+
+    async with shop.database.connection() as connection:
+        sealed = await connection.fetchval("select raw_enc from subscriptions")
+
+    place = f"subscriptions.raw_enc.memory:sub_{session_id}"
+    assert b"{}" not in sealed
+    assert RING.open(sealed, place) == b"{}"

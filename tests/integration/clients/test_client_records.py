@@ -20,6 +20,7 @@ from billing.storage.client_records import (
 from billing.storage.clients import admit_client
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
+from tests.support.keys import RING
 
 CAUSE = Cause(Source.ADMIN, "operator:test")
 NOBODY = "6a0f2c0e-0000-4000-8000-000000000000"
@@ -41,7 +42,7 @@ async def everything(database_url: str) -> str:
         rows = await connection.fetch("select * from clients")
         rows += await connection.fetch("select * from audit")
         rows += await connection.fetch("select body from psp_inbox")
-        rows += await connection.fetch("select raw::text from subscriptions")
+        rows += await connection.fetch("select raw_enc from subscriptions")
     finally:
         await connection.close()
     return "\n".join(str(dict(row)) for row in rows)
@@ -153,16 +154,17 @@ async def _sell(database: Database, client_id: str, clock: FakeClock) -> None:
     async with database.connection() as connection:
         await connection.execute(
             "insert into subscriptions (client_id, psp, livemode, psp_sub_id, raw_status, status,"
-            " started_at, observed_seq, observed_at, source, raw) values ($1::text::uuid, 'stripe',"
-            " false, 'sub_1', 'active', 'active', $2, 1, $2, 'webhook', $3)",
+            " started_at, observed_seq, observed_at, as_of, source, raw_enc) values"
+            " ($1::text::uuid, 'stripe', false, 'sub_1', 'active', 'active', $2, 1, $2, $2,"
+            " 'webhook', $3)",
             client_id,
             clock(),
-            {"customer_email": "ann@example.com"},
+            RING.seal(b"ann@example.com", "subscriptions.raw_enc.stripe:sub_1"),
         )
         await connection.execute(
             "insert into payments (client_id, psp, livemode, psp_payment_id, kind, amount_minor,"
-            " currency, status, created_at)"
-            " values ($1::text::uuid, 'stripe', false, 'in_1', 'invoice', 500, 'eur', 'paid', $2)",
+            " currency, status, created_at, observed_at) values"
+            " ($1::text::uuid, 'stripe', false, 'in_1', 'invoice', 500, 'eur', 'paid', $2, $2)",
             client_id,
             clock(),
         )
@@ -191,7 +193,7 @@ async def test_an_erased_client_leaves_money_and_no_person(
     async with database.connection() as connection:
         bodies = await connection.fetch("select object_ref from psp_inbox where body <> ''")
         assert [row["object_ref"] for row in bodies] == ["subscription:sub_2"]
-        assert await connection.fetchval("select raw::text from subscriptions") == "{}"
+        assert await connection.fetchval("select raw_enc from subscriptions") is None
         assert await connection.fetchval("select amount_minor from payments") == 500
         actions = [row.action for row in await list_audit(connection, limit=10)]
         assert await find_by_email(connection, "ann@example.com") == []
