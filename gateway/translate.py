@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from billing.facts import PauseKind
 from billing.model import Interval, Plan, PlanFeature
+from billing.webhooks.worker import WorkerSettings
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
 from gateway.config.app_schema import AppConfig, RouteConfig
 from gateway.config.schema import Config, PlanConfig, ProxyConfig
@@ -127,6 +128,13 @@ def slack_of(config: Config) -> timedelta:
 def open_pauses_of(config: Config) -> frozenset[PauseKind]:
     """Return the pauses of a subscription that leave doors open."""
     return frozenset(PauseKind(kind) for kind in config.billing.open_while_paused)
+
+
+def worker_settings_of(config: Config) -> WorkerSettings:
+    """Return how the inbox worker works: at most half of the connections may wait for locks."""
+    worker = config.billing.worker
+    most = max(1, config.database.pool_size // 2)
+    return WorkerSettings(worker.poll_s, min(worker.concurrency, most))
 
 
 def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:

@@ -1,1 +1,7 @@
-"""Events of payment providers: `endpoint` verifies and stores, `inbox` keeps, `worker` applies."""
+"""Events of payment providers, from the socket to the rows that they are a hint about.
+
+endpoint    verifies and stores
+inbox       keeps, claims and settles; all SQL of it
+processing  reads the object again, and decides what becomes of its events
+worker      claims and processes, several objects at once
+"""

@@ -1,115 +1,297 @@
-"""The inbox: every verified event once, kept until it is processed, not merely seen."""
+"""The inbox: every verified event once, kept until it is processed, not merely seen.
 
-import json
+All due events of one object are claimed and settled together: reading the object once
+answers all of them. An event that comes later is not part of the claim, and is not
+settled by a reading that may have begun before it.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from billing.facts import EventRef, ObjectRef, parse_ref
-from billing.storage.pool import Connection, Database
+from billing.ports import Sealer
+from billing.storage.arrivals import Stored, insert_event
+from billing.storage.pool import Database
 
 CHANNEL = "tollway_inbox"
 """Wakes the worker at commit; the worker also polls, so a lost notice costs only time."""
 
+# A claim of more would hold its row locks for long; the rest is claimed with the next event.
+_CLAIM_ROWS = 500
+# Bodies tried in an outage, the newest first: the newest usually is the one that counts.
+_BODIES = 5
+_ERROR_CHARS = 2000
+
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """An event that this worker may process until its lease ends."""
+class Claim:
+    """Events of one object that their claimer may process until its lease ends.
 
+    `id` and `type` are those of the event that waited longest. `attempts` counts the tries
+    that it may not have too many of, this one included, and `tries` those in outages too.
+    """
+
+    token: UUID
     id: int
     type: str
     ref: ObjectRef | None
-    livemode: bool
     attempts: int
+    tries: int
+    events: int
 
 
-async def store_event(
-    database: Database,
-    psp: str,
-    event: EventRef,
-    body: bytes,
-    headers: Mapping[str, str],
-    now: datetime,
-) -> bool:
-    """Insert the event, or nothing if it came before; tell whether it is new."""
-    async with database.transaction() as connection:
-        inserted = await connection.fetchval(
-            """
-            insert into psp_inbox (psp, external_id, type, object_ref, livemode, api_version,
-                                   occurred_at, received_at, body, headers, next_attempt_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $8)
-            on conflict (psp, external_id) do nothing
-            returning id
-            """,
-            psp,
-            event.external_id,
-            event.type,
-            str(event.ref) if event.ref else None,
-            event.livemode,
-            event.api_version,
-            event.occurred_at,
-            now,
-            body,
-            json.dumps(dict(headers)),
-        )
-        if inserted is not None:
-            await connection.execute("select pg_notify($1, '')", CHANNEL)
-    return inserted is not None
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A verified body, and when its event happened."""
+
+    body: bytes
+    occurred_at: datetime
 
 
-async def claim_event(
-    connection: Connection, psp: str, now: datetime, lease: timedelta
-) -> Claimed | None:
-    """Take the event that waits longest, or None.
+class Inbox:
+    """Keeps the events of one provider. Every call is a transaction of its own."""
 
-    The claim is a lease: if its worker dies, the event is due again when it ends, and
-    nobody has to clean up.
-    """
-    row = await connection.fetchrow(
+    def __init__(self, database: Database, psp: str, sealer: Sealer) -> None:
+        self._database = database
+        self._psp = psp
+        self._sealer = sealer
+
+    async def store(
+        self,
+        event: EventRef,
+        body: bytes,
+        headers: Mapping[str, str],
+        now: datetime,
+        *,
+        is_listed: bool = False,
+    ) -> Stored:
+        """Insert the event, or nothing if it came before.
+
+        A body that came by no webhook is empty. An event about nothing that is read is
+        settled at once.
         """
-        update psp_inbox set attempts = attempts + 1, next_attempt_at = $2::timestamptz + $3
-        where id = (select id from psp_inbox
+        stored, _ = await self._store(event, body, headers, now, None, is_listed=is_listed)
+        return stored
+
+    async def store_claimed(
+        self,
+        event: EventRef,
+        body: bytes,
+        headers: Mapping[str, str],
+        now: datetime,
+        lease: timedelta,
+    ) -> tuple[Stored, Claim | None]:
+        """Insert the event and claim it, if it is new, in one step: no worker comes between."""
+        return await self._store(event, body, headers, now, lease, is_listed=False)
+
+    async def claim(self, now: datetime, lease: timedelta) -> Claim | None:
+        """Take the event that waits longest, with all due ones of its object, or None.
+
+        The claim is a lease: if its worker dies, the events are due again when it ends, and
+        nobody has to clean up. Events of an object that is being read wait for that.
+        """
+        token = uuid4()
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                """
+                with head as (
+                    select id, object_ref from psp_inbox i
                     where state in ('received', 'failed') and psp = $1 and next_attempt_at <= $2
+                      and not exists (
+                          select 1 from psp_inbox o
+                          where o.psp = $1 and o.object_ref = i.object_ref
+                            and o.state in ('received', 'failed')
+                            and o.claim is not null and o.next_attempt_at > $2)
                     order by next_attempt_at, id
-                    for update skip locked limit 1)
-        returning id, type, object_ref, livemode, attempts
-        """,
-        psp,
-        now,
-        lease,
-    )
-    if row is None:
-        return None
-    return Claimed(
-        id=row["id"],
-        type=row["type"],
-        ref=parse_ref(row["object_ref"]),
-        livemode=row["livemode"],
-        attempts=row["attempts"],
-    )
+                    for update skip locked limit 1
+                ), others as (
+                    select i.id from psp_inbox i join head h on i.object_ref = h.object_ref
+                    where i.state in ('received', 'failed') and i.psp = $1
+                      and i.next_attempt_at <= $2 and i.id <> h.id
+                    order by i.id
+                    for update of i skip locked limit $5
+                )
+                update psp_inbox i
+                set attempts = attempts + 1, next_attempt_at = $2::timestamptz + $3, claim = $4
+                from (select id, 0 as rank from head union all select id, 1 from others) taken
+                where i.id = taken.id
+                returning i.id, i.type, i.object_ref, i.attempts, i.outages, taken.rank
+                """,
+                self._psp,
+                now,
+                lease,
+                token,
+                _CLAIM_ROWS,
+            )
+        head = next((row for row in rows if row["rank"] == 0), None)
+        if head is None:
+            return None
+        return Claim(
+            token=token,
+            id=head["id"],
+            type=head["type"],
+            ref=parse_ref(head["object_ref"]),
+            attempts=head["attempts"],
+            tries=head["attempts"] + head["outages"],
+            events=len(rows),
+        )
+
+    async def settle(self, claim: Claim, state: str, now: datetime, note: str | None) -> None:
+        """Mark the events `done` or `ignored`; nothing happens if the claim was lost."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "update psp_inbox set state = $2, processed_at = $3, last_error = $4, claim = null"
+                " where claim = $1",
+                claim.token,
+                state,
+                now,
+                note,
+            )
+
+    async def fail(
+        self, claim: Claim, now: datetime, due_at: datetime, error: str, max_attempts: int
+    ) -> int:
+        """Leave the events for another try; those that had all of theirs are dead.
+
+        Returns how many died.
+        """
+        async with self._database.transaction() as connection:
+            dead = await connection.fetchval(
+                """
+                with failed as (
+                    update psp_inbox set
+                        state = case when attempts >= $5 then 'dead' else 'failed' end,
+                        processed_at = case when attempts >= $5 then $2::timestamptz end,
+                        next_attempt_at = $3, last_error = $4, claim = null
+                    where claim = $1
+                    returning state
+                )
+                select count(*) from failed where state = 'dead'
+                """,
+                claim.token,
+                now,
+                due_at,
+                _text(error),
+                max_attempts,
+            )
+        return int(dead)
+
+    async def postpone(self, claim: Claim, due_at: datetime, error: str) -> None:
+        """Leave the events for after an outage: the try does not count."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "update psp_inbox set state = 'failed', attempts = attempts - 1,"
+                " outages = outages + 1, next_attempt_at = $2, last_error = $3, claim = null"
+                " where claim = $1",
+                claim.token,
+                due_at,
+                _text(error),
+            )
+
+    async def release(self, claim: Claim, now: datetime) -> None:
+        """Give the events back as they were, due now."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "update psp_inbox set attempts = attempts - 1, next_attempt_at = $2, claim = null"
+                " where claim = $1",
+                claim.token,
+                now,
+            )
+            await connection.execute("select pg_notify($1, '')", CHANNEL)
+
+    async def hasten(self, now: datetime, limit: int) -> int:
+        """Make events due that wait for the end of an outage, at most `limit`; tell how many."""
+        async with self._database.transaction() as connection:
+            status = await connection.execute(
+                """
+                update psp_inbox set next_attempt_at = $2
+                where id in (select id from psp_inbox
+                             where state = 'failed' and psp = $1 and outages > 0 and attempts = 0
+                               and claim is null and next_attempt_at > $2
+                             order by next_attempt_at for update skip locked limit $3)
+                """,
+                self._psp,
+                now,
+                limit,
+            )
+        return int(status.rpartition(" ")[2])
+
+    async def list_bodies(self, claim: Claim) -> list[Body]:
+        """Return the bodies of the events and of their twins, the newest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                """
+                select external_id, body, occurred_at from psp_inbox
+                where psp = $1 and body <> ''
+                  and (claim = $2 or external_id in (select twin from psp_inbox where claim = $2))
+                order by occurred_at desc, id desc limit $3
+                """,
+                self._psp,
+                claim.token,
+                _BODIES,
+            )
+        return [
+            Body(
+                self._sealer.open(row["body"], body_context(self._psp, row["external_id"])),
+                row["occurred_at"],
+            )
+            for row in rows
+        ]
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete events settled before the instant, at most `limit`; tell how many.
+
+        Dead ones stay until somebody has looked at them.
+        """
+        async with self._database.transaction() as connection:
+            status = await connection.execute(
+                "delete from psp_inbox where id in (select id from psp_inbox"
+                " where state in ('done', 'ignored') and processed_at < $1"
+                " order by processed_at for update skip locked limit $2)",
+                before,
+                limit,
+            )
+        return int(status.rpartition(" ")[2])
+
+    async def _store(
+        self,
+        event: EventRef,
+        body: bytes,
+        headers: Mapping[str, str],
+        now: datetime,
+        lease: timedelta | None,
+        *,
+        is_listed: bool,
+    ) -> tuple[Stored, Claim | None]:
+        context = body_context(self._psp, event.external_id)
+        sealed = self._sealer.seal(body, context) if body else b""
+        token = uuid4() if lease is not None and event.ref is not None else None
+        async with self._database.transaction() as connection:
+            stored, inserted = await insert_event(
+                connection,
+                self._psp,
+                event,
+                sealed,
+                headers,
+                now,
+                is_listed=is_listed,
+                token=token,
+                due_at=now + lease if lease is not None else now,
+            )
+            if inserted is not None and token is None:
+                await connection.execute("select pg_notify($1, '')", CHANNEL)
+        if inserted is None or token is None:
+            return stored, None
+        return stored, Claim(token, inserted, event.type, event.ref, 1, 1, 1)
 
 
-async def settle_event(
-    connection: Connection, event_id: int, state: str, now: datetime, note: str | None = None
-) -> None:
-    """Mark the event `done`, `ignored` or `dead`."""
-    await connection.execute(
-        "update psp_inbox set state = $2, processed_at = $3, last_error = $4 where id = $1",
-        event_id,
-        state,
-        now,
-        note,
-    )
+def _text(error: str) -> str:
+    """Return what Postgres can store of it: no text of its may hold a zero."""
+    return error.replace("\0", "")[:_ERROR_CHARS]
 
 
-async def postpone_event(
-    connection: Connection, event_id: int, due_at: datetime, error: str
-) -> None:
-    """Leave the event for another try at `due_at`."""
-    await connection.execute(
-        "update psp_inbox set state = 'failed', next_attempt_at = $2, last_error = $3"
-        " where id = $1",
-        event_id,
-        due_at,
-        error[:2000],
-    )
+def body_context(psp: str, external_id: str) -> str:
+    """Return what a sealed body is bound to: moved to another row, it does not open."""
+    return f"psp_inbox.body.{psp}:{external_id}"

@@ -160,6 +160,21 @@ class WorkerConfig(Section):
 
     poll_s: Seconds = Field(5.0, description="seconds between looks at the inbox unasked")
     max_attempts: Whole = Field(12, ge=1, le=100, description="tries, then a dead letter")
+    concurrency: Whole = Field(
+        4, ge=1, le=64, description="objects applied at once; half of database.pool_size at most"
+    )
+
+
+class ReconcileConfig(Section):
+    """The reconciler, which finds what no event told."""
+
+    tick_s: Seconds = Field(60.0, description="seconds between two looks for what is due")
+    reads_per_second: Whole = Field(
+        5, ge=1, le=100, description="objects read again at most, of one to three calls each"
+    )
+    share_days: Whole = Field(
+        1, ge=1, le=30, description="days within which everything is read once"
+    )
 
 
 class BillingConfig(Section):
@@ -167,6 +182,9 @@ class BillingConfig(Section):
 
     stripe: StripeConfig = Field(description="the Stripe account")
     worker: WorkerConfig = Field(WorkerConfig(), description="the worker that applies webhooks")
+    reconcile: ReconcileConfig = Field(
+        ReconcileConfig(), description="the reconciler, which finds what no event told"
+    )
     webhook_body_limit_bytes: Whole = Field(
         524_288, ge=1024, le=16_777_216, description="bytes of one webhook at most"
     )

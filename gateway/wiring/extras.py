@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from billing.metrics import Meter, NoMeter
 from billing.ports import Clock
 from checkout_pages.ports import DemoMode
 from gateway.clock import wall
@@ -11,8 +12,9 @@ from gateway.clock import wall
 class Extras:
     """What demo mode changes; nothing of it exists in `tollway serve`.
 
-    `clock` is the time by which entitlements begin and end.
+    `clock` is the time by which entitlements begin and end. `meter` counts in either.
     """
 
     clock: Clock = field(default=wall)
     demo: DemoMode | None = None
+    meter: Meter = field(default_factory=NoMeter)

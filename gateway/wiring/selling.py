@@ -9,8 +9,11 @@ from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
 from billing.storage.plans import publish_plans
-from billing.webhooks.endpoint import WebhookEndpoint
-from billing.webhooks.worker import InboxWorker, WorkerSettings
+from billing.webhooks.clear import ClearText
+from billing.webhooks.endpoint import Account, WebhookEndpoint
+from billing.webhooks.inbox import Inbox
+from billing.webhooks.processing import Processor
+from billing.webhooks.worker import InboxWorker
 from checkout_pages.routes import add_pages
 from gateway.clock import wall
 from gateway.config.schema import Config
@@ -24,6 +27,7 @@ from gateway.translate import (
     plans_of,
     proxy_settings_of,
     slack_of,
+    worker_settings_of,
 )
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
@@ -71,17 +75,20 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         cancel=f"{public_url}/checkout/cancelled?checkout={{intent}}",
     )
     # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
-    worker = InboxWorker(
-        stores.database,
+    inbox = Inbox(stores.database, provider.name, ClearText())
+    processor = Processor(
+        inbox,
         applier,
+        provider,
         wall,
-        WorkerSettings(config.billing.worker.poll_s, config.billing.worker.max_attempts),
-        psp=provider.name,
+        extras.meter,
+        max_attempts=config.billing.worker.max_attempts,
     )
+    worker = InboxWorker(inbox, processor, wall, worker_settings_of(config))
     endpoint = WebhookEndpoint(
-        stores.database,
-        {provider.name: provider},
+        {provider.name: Account(provider, inbox, processor)},
         wall,
+        extras.meter,
         default=provider.name,
         body_limit_bytes=config.billing.webhook_body_limit_bytes,
     )

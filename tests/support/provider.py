@@ -59,6 +59,7 @@ class MemoryProvider:
 
     name = "memory"
     livemode = False
+    api_version = "1"
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock

@@ -1,5 +1,7 @@
 """One Stripe account in one mode: what it says and what we ask of it, over the same calls."""
 
+import stripe
+
 from billing.providers.stripe.commands import StripeCommands
 from billing.providers.stripe.http import StripeCalls
 from billing.providers.stripe.reader import StripeReader
@@ -10,6 +12,7 @@ class Stripe(StripeReader, StripeCommands):
     """A payment provider. Construct inside a running loop; `close` at the end."""
 
     name = "stripe"
+    api_version: str = stripe.api_version
 
     def __init__(
         self,

@@ -13,9 +13,14 @@ from billing.entitlements.reader import EntitlementReader, NoSharedStore
 from billing.facts import parse_ref
 from billing.model import Cause, Hosted, Interval, Source
 from billing.result import Result
+from billing.metrics import NoMeter
 from billing.storage.clients import get_or_create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
+from billing.webhooks.clear import ClearText
+from billing.webhooks.inbox import Inbox
+from billing.webhooks.processing import Processor
+from billing.webhooks.worker import InboxWorker, WorkerSettings
 from policies.decision import Outcome
 from policies.engine import decide
 from policies.identity import Client
@@ -36,6 +41,8 @@ class Shop:
     reader: EntitlementReader
     clock: FakeClock
     client_id: str
+    inbox: Inbox
+    processor: Processor
 
     async def open_checkout(self, plan: str = "reader") -> str:
         """Begin a checkout and return the provider's session id."""
@@ -84,4 +91,19 @@ async def shop(database: Database, clock: FakeClock) -> Shop:
     checkout = Checkout(database, provider, catalog, applier, clock, urls)
     async with database.connection() as connection:
         client_id = await get_or_create_client(connection, "demo:ann")
-    return Shop(database, provider, applier, checkout, reader, clock, client_id)
+    inbox = Inbox(database, provider.name, ClearText())
+    processor = make_processor(inbox, applier, provider, clock)
+    return Shop(database, provider, applier, checkout, reader, clock, client_id, inbox, processor)
+
+
+def make_processor(
+    inbox: Inbox, applier: Applier, provider: MemoryProvider, clock: FakeClock
+) -> Processor:
+    """Return what processes events; the third failure is the last, and pauses are whole."""
+    return Processor(inbox, applier, provider, clock, NoMeter(), max_attempts=3, jitter=lambda: 1.0)
+
+
+def make_worker(shop: Shop, *, concurrency: int = 4) -> InboxWorker:
+    """Return a worker that looks only when it is woken."""
+    settings = WorkerSettings(poll_s=60, concurrency=concurrency)
+    return InboxWorker(shop.inbox, shop.processor, shop.clock, settings)

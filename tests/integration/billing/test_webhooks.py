@@ -9,12 +9,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from billing.metrics import NoMeter
 from billing.storage.clients import get_or_create_client, link_customer
-from billing.webhooks.endpoint import WebhookEndpoint
-from billing.webhooks.worker import InboxWorker, WorkerSettings
+from billing.webhooks.endpoint import Account, WebhookEndpoint
+from billing.webhooks.worker import InboxWorker
 from policies.decision import Outcome
 from policies.model import SubscriptionStatus
-from tests.integration.billing.conftest import Shop
+from tests.integration.billing.conftest import Shop, make_worker
 from tests.support.provider import sign
 
 Http = TestClient[web.Request, web.Application]
@@ -27,12 +28,9 @@ def event(number: int, kind: str | None = "checkout", object_id: str = "cs_1") -
 
 @pytest.fixture
 async def http(shop: Shop) -> AsyncIterator[Http]:
+    account = Account(shop.provider, shop.inbox, shop.processor)
     endpoint = WebhookEndpoint(
-        shop.database,
-        {"memory": shop.provider},
-        shop.clock,
-        default="memory",
-        body_limit_bytes=1000,
+        {"memory": account}, shop.clock, NoMeter(), default="memory", body_limit_bytes=1000
     )
     app = web.Application()
     app.add_routes(endpoint.routes())
@@ -42,8 +40,7 @@ async def http(shop: Shop) -> AsyncIterator[Http]:
 
 @pytest.fixture
 def worker(shop: Shop) -> InboxWorker:
-    settings = WorkerSettings(poll_s=60, max_attempts=3)
-    return InboxWorker(shop.database, shop.applier, shop.clock, settings, psp="memory")
+    return make_worker(shop)
 
 
 async def post(http: Http, body: bytes, signature: str | None = None) -> int:
@@ -64,7 +61,7 @@ async def test_event_opens_the_door_without_the_return_page(
     session_id = await shop.open_checkout()
     shop.provider.pay(session_id)
 
-    status = await post(http, event(1, object_id=session_id))
+    status = await post(http, event(1, "subscription", f"sub_{session_id}"))
     worked = await worker.process_one()
 
     assert status == 200
@@ -74,7 +71,9 @@ async def test_event_opens_the_door_without_the_return_page(
 
 
 async def test_same_event_again_is_one_row(shop: Shop, http: Http) -> None:
-    answers = await asyncio.gather(*(post(http, event(1)) for _ in range(5)))
+    body = event(1, "subscription", "sub_1")
+
+    answers = await asyncio.gather(*(post(http, body) for _ in range(5)))
 
     assert answers == [200] * 5
     assert await states(shop) == ["received"]
@@ -110,10 +109,9 @@ async def test_event_waits_while_the_provider_is_down_and_is_applied_after(
 ) -> None:
     session_id = await shop.open_checkout()
     shop.provider.pay(session_id)
-    await post(http, event(1, object_id=session_id))
-
     shop.provider.is_down = True
-    await worker.process_one()
+
+    await post(http, event(1, object_id=session_id))
     waiting = await states(shop)
     shop.provider.is_down = False
     shop.clock.move(seconds=2)
@@ -128,8 +126,8 @@ async def test_event_that_never_succeeds_becomes_a_dead_letter(
     shop: Shop, http: Http, worker: InboxWorker
 ) -> None:
     session_id = await shop.open_checkout()
-    await post(http, event(1, object_id=session_id))
     shop.provider.is_garbled = True
+    await post(http, event(1, object_id=session_id))
 
     for _ in range(3):
         await worker.process_one()
@@ -142,8 +140,8 @@ async def test_event_that_never_succeeds_becomes_a_dead_letter(
 async def test_outage_of_days_kills_no_event(shop: Shop, http: Http, worker: InboxWorker) -> None:
     session_id = await shop.open_checkout()
     shop.provider.pay(session_id)
-    await post(http, event(1, object_id=session_id))
     shop.provider.is_down = True
+    await post(http, event(1, object_id=session_id))
 
     for _ in range(40):
         await worker.process_one()
@@ -158,11 +156,8 @@ async def test_outage_of_days_kills_no_event(shop: Shop, http: Http, worker: Inb
 async def test_event_of_a_worker_that_died_is_claimed_again_after_its_lease(
     shop: Shop, http: Http, worker: InboxWorker
 ) -> None:
-    from billing.webhooks.inbox import claim_event  # noqa: PLC0415 - the worker that dies
-
-    await post(http, event(1, kind=None))
-    async with shop.database.transaction() as connection:
-        claimed = await claim_event(connection, "memory", shop.clock(), timedelta(seconds=60))
+    await post(http, event(1, "subscription", "sub_1"))
+    claimed = await shop.inbox.claim(shop.clock(), timedelta(seconds=60))
 
     while_leased = await worker.process_one()
     shop.clock.move(seconds=61)
@@ -226,10 +221,9 @@ async def test_event_whose_object_cannot_be_read_waits_and_is_not_dropped(
 ) -> None:
     session_id = await shop.open_checkout()
     shop.provider.pay(session_id)
-    await post(http, event(1, object_id=session_id))
     shop.provider.is_garbled = True
 
-    await worker.process_one()
+    await post(http, event(1, object_id=session_id))
     waiting = await states(shop)
     shop.provider.is_garbled = False
     shop.clock.move(seconds=2)
