@@ -147,19 +147,3 @@ class Changed(Protocol):
     async def __call__(self, client_id: str, version: int) -> None:
         """Drop older snapshots of the client from every cache within reach."""
         ...
-
-
-class Sealer(Protocol):
-    """Encrypts and authenticates; `context` says where a text belongs, and is no secret."""
-
-    def seal(self, plaintext: bytes, context: str) -> bytes:
-        """Return the text sealed; twice the same text is sealed differently."""
-        ...
-
-    def open(self, sealed: bytes, context: str) -> bytes:
-        """Return the text.
-
-        Raises:
-            BillingError: it was changed, moved from elsewhere, or its key is not known.
-        """
-        ...

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from billing.facts import EventRef, ObjectRef, parse_ref
-from billing.ports import Sealer
 from billing.storage.arrivals import Stored, insert_event
 from billing.storage.pool import Database
 
@@ -53,10 +52,9 @@ class Body:
 class Inbox:
     """Keeps the events of one provider. Every call is a transaction of its own."""
 
-    def __init__(self, database: Database, psp: str, sealer: Sealer) -> None:
+    def __init__(self, database: Database, psp: str) -> None:
         self._database = database
         self._psp = psp
-        self._sealer = sealer
 
     async def store(
         self,
@@ -234,7 +232,7 @@ class Inbox:
             )
         return [
             Body(
-                self._sealer.open(row["body"], body_context(self._psp, row["external_id"])),
+                self._database.ring.open(row["body"], body_context(self._psp, row["external_id"])),
                 row["occurred_at"],
             )
             for row in rows
@@ -266,7 +264,7 @@ class Inbox:
         is_listed: bool,
     ) -> tuple[Stored, Claim | None]:
         context = body_context(self._psp, event.external_id)
-        sealed = self._sealer.seal(body, context) if body else b""
+        sealed = self._database.ring.seal(body, context) if body else b""
         token = uuid4() if lease is not None and event.ref is not None else None
         async with self._database.transaction() as connection:
             stored, inserted = await insert_event(

@@ -9,7 +9,6 @@ from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
 from billing.storage.plans import publish_plans
-from billing.webhooks.clear import ClearText
 from billing.webhooks.endpoint import Account, WebhookEndpoint
 from billing.webhooks.inbox import Inbox
 from billing.webhooks.processing import Processor
@@ -75,7 +74,7 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         cancel=f"{public_url}/checkout/cancelled?checkout={{intent}}",
     )
     # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
-    inbox = Inbox(stores.database, provider.name, ClearText())
+    inbox = Inbox(stores.database, provider.name)
     processor = Processor(
         inbox,
         applier,

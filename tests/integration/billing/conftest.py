@@ -17,7 +17,6 @@ from billing.metrics import NoMeter
 from billing.storage.clients import get_or_create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
-from billing.webhooks.clear import ClearText
 from billing.webhooks.inbox import Inbox
 from billing.webhooks.processing import Processor
 from billing.webhooks.worker import InboxWorker, WorkerSettings
@@ -91,7 +90,7 @@ async def shop(database: Database, clock: FakeClock) -> Shop:
     checkout = Checkout(database, provider, catalog, applier, clock, urls)
     async with database.connection() as connection:
         client_id = await get_or_create_client(connection, "demo:ann")
-    inbox = Inbox(database, provider.name, ClearText())
+    inbox = Inbox(database, provider.name)
     processor = make_processor(inbox, applier, provider, clock)
     return Shop(database, provider, applier, checkout, reader, clock, client_id, inbox, processor)
 
