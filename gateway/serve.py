@@ -143,7 +143,10 @@ async def _answering(
 
 
 async def work(file: Path) -> None:
-    """Apply webhooks without serving anybody, until cancelled; raises what `serve` does."""
+    """Apply webhooks and reconcile without serving anybody, until cancelled.
+
+    Raises what `serve` does.
+    """
     from gateway.wiring.notices import listener_of  # noqa: PLC0415 - the provider's library is slow
     from gateway.wiring.selling import selling_of  # noqa: PLC0415 - as above
 
@@ -158,6 +161,7 @@ async def work(file: Path) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(listener.run(), name="listener")
             tasks.create_task(selling.worker.run(), name="inbox worker")
+            tasks.create_task(selling.reconciler.run(), name="reconciler")
 
 
 async def migrate_only(file: Path) -> None:

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from billing.facts import PauseKind
 from billing.model import Interval, Plan, PlanFeature
+from billing.reconcile.reconciler import ReconcileSettings
 from billing.webhooks.worker import WorkerSettings
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
 from gateway.config.app_schema import AppConfig, RouteConfig
@@ -135,6 +136,12 @@ def worker_settings_of(config: Config) -> WorkerSettings:
     worker = config.billing.worker
     most = max(1, config.database.pool_size // 2)
     return WorkerSettings(worker.poll_s, min(worker.concurrency, most))
+
+
+def reconcile_settings_of(config: Config) -> ReconcileSettings:
+    """Return how much the reconciler reads, and how often."""
+    reconcile = config.billing.reconcile
+    return ReconcileSettings(reconcile.tick_s, reconcile.reads_per_second, reconcile.share_days)
 
 
 def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:

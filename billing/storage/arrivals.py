@@ -59,6 +59,7 @@ async def insert_event(
         event.twin,
         "list" if is_listed else "webhook",
     )
+    row: tuple[object, ...]
     if event.ref is None:
         row = (*fixed, False, "ignored", now, _NOT_READ, None, 0, now)
     else:
@@ -69,3 +70,13 @@ async def insert_event(
     row = (*fixed, True, "ignored", now, _TWIN, None, 0, now)
     is_twin = await connection.fetchval(_INSERT, *row) is not None
     return (Stored.TWIN if is_twin else Stored.AGAIN), None
+
+
+async def list_known(connection: Connection, psp: str, external_ids: list[str]) -> set[str]:
+    """Return those of the events that came before."""
+    rows = await connection.fetch(
+        "select external_id from psp_inbox where psp = $1 and external_id = any($2)",
+        psp,
+        external_ids,
+    )
+    return {row["external_id"] for row in rows}

@@ -4,4 +4,5 @@ endpoint    verifies and stores
 inbox       keeps, claims and settles; all SQL of it
 processing  reads the object again, and decides what becomes of its events
 worker      claims and processes, several objects at once
+retention   how long settled events are kept
 """

@@ -165,7 +165,7 @@ class Processor:
     def _wait_s(self, claim: Claim) -> float:
         """Return a growing pause, of which half is left to chance: no two events in step."""
         doublings = min(claim.tries - 1, _MOST_DOUBLINGS)
-        wait_s = min(_FIRST_WAIT_S * 2**doublings, _LONGEST_WAIT_S)
+        wait_s = min(_FIRST_WAIT_S * 2.0**doublings, _LONGEST_WAIT_S)
         return wait_s * (0.5 + self._jitter() / 2)
 
 

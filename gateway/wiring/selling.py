@@ -8,6 +8,7 @@ from billing.catalog import Catalog
 from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
+from billing.reconcile.reconciler import Reconciler
 from billing.storage.plans import publish_plans
 from billing.webhooks.endpoint import Account, WebhookEndpoint
 from billing.webhooks.inbox import Inbox
@@ -30,6 +31,7 @@ from gateway.translate import (
 )
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
+from gateway.wiring.reconciling import reconciler_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Selling:
     provider: Stripe
     checkout: Checkout
     endpoint: WebhookEndpoint
+    inbox: Inbox
     worker: InboxWorker
+    reconciler: Reconciler
 
 
 async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
@@ -92,7 +96,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         body_limit_bytes=config.billing.webhook_body_limit_bytes,
     )
     checkout = Checkout(stores.database, provider, catalog, applier, extras.clock, urls)
-    return Selling(provider, checkout, endpoint, worker)
+    reconciler = reconciler_of(config, extras, stores.database, provider, applier, inbox)
+    return Selling(provider, checkout, endpoint, inbox, worker, reconciler)
 
 
 def control_of(

@@ -55,3 +55,9 @@ create table reconcilers (
     leased_until timestamptz not null,
     primary key (psp, livemode)
 );
+
+-- What the reconciler selects by.
+create index on grants (until_at) where source = 'item' and revoked_at is null;
+create index on subscription_items (psp_item_id);
+create index on subscriptions (psp, livemode) where not verified;
+create index on checkout_intents (created_at) where state = 'open';
