@@ -53,12 +53,14 @@ class WebhookEndpoint:
         *,
         default: str,
         body_limit_bytes: int,
+        at_once_s: float = _AT_ONCE_S,
     ) -> None:
         self._accounts = accounts
         self._clock = clock
         self._meter = meter
         self._default = default
         self._body_limit_bytes = body_limit_bytes
+        self._at_once_s = at_once_s
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,7 +120,7 @@ class WebhookEndpoint:
     async def _apply(self, account: Account, claim: Claim) -> None:
         """Apply the event within a moment, or leave it to the worker; it is stored in any case."""
         try:
-            async with asyncio.timeout(_AT_ONCE_S):
+            async with asyncio.timeout(self._at_once_s):
                 await account.processor.process(claim)
         except TimeoutError:
             await self._leave_to_worker(account, claim)

@@ -145,6 +145,8 @@ class MemoryProvider:
     async def list_events(self, cursor: str | None, since: datetime) -> EventPage:
         self._answer("list_events")
         ids = [event.external_id for event in self.events]
+        if cursor is not None and cursor not in ids:
+            raise NoSuchObjectError(f"no such event: {cursor}")
         start = ids.index(cursor) + 1 if cursor else 0
         later = [e for e in self.events[start:] if cursor or e.occurred_at >= since]
         page = tuple(later[:_PAGE])

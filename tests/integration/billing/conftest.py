@@ -25,8 +25,8 @@ from policies.engine import decide
 from policies.identity import Client
 from policies.requirement import Access, Requirement
 from tests.support.clock import FakeClock
+from tests.support.inbox import HeldProvider
 from tests.support.plans import make_plan
-from tests.support.provider import MemoryProvider
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Shop:
     """Everything that sells, and the client who buys."""
 
     database: Database
-    provider: MemoryProvider
+    provider: HeldProvider
     applier: Applier
     checkout: Checkout
     reader: EntitlementReader
@@ -80,7 +80,7 @@ async def shop(database: Database, clock: FakeClock) -> Shop:
         make_plan("team", apps=("notes", "wiki")),
         make_plan("lifetime", interval=Interval.ONCE, grace_days=0),
     )
-    provider = MemoryProvider(clock)
+    provider = HeldProvider(clock)
     published = await publish_plans(database, plans, psp=provider.name, livemode=False)
     catalog = Catalog(plans, published)
     memory = MemoryStore(100, 60.0, lambda: clock().timestamp())
@@ -96,7 +96,7 @@ async def shop(database: Database, clock: FakeClock) -> Shop:
 
 
 def make_processor(
-    inbox: Inbox, applier: Applier, provider: MemoryProvider, clock: FakeClock
+    inbox: Inbox, applier: Applier, provider: HeldProvider, clock: FakeClock
 ) -> Processor:
     """Return what processes events; the third failure is the last, and pauses are whole."""
     return Processor(inbox, applier, provider, clock, NoMeter(), max_attempts=3, jitter=lambda: 1.0)
