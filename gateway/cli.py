@@ -13,10 +13,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gateway.commands import events
 from gateway.commands.audit import audit
 from gateway.commands.clients import clients
 from gateway.commands.credentials import credentials
 from gateway.commands.keys import keys
+from gateway.commands.reconcile import reconcile
 from gateway.commands.signing_keys import signing_keys
 from gateway.commands.token import token
 from gateway.errors import RefusedError, StartError
@@ -38,6 +40,8 @@ app.add_typer(keys)
 app.add_typer(credentials)
 app.add_typer(signing_keys)
 app.command()(token)
+app.add_typer(events.app, name="events")
+app.command()(reconcile)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)

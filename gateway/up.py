@@ -24,7 +24,12 @@ from gateway.clock import SandboxClock, wall
 from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.demo_parts import start_apps, start_sandbox
-from gateway.demo_secrets import DemoSecrets, load_or_create_secrets, placeholders
+from gateway.demo_secrets import (
+    DemoSecrets,
+    load_or_create_secrets,
+    placeholders,
+    write_private,
+)
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
@@ -164,6 +169,8 @@ async def _start_children(
     ready = apps.result()["urls"]
     environment.update({f"{name.upper()}_URL": url for name, url in ready.items()})
     environment["STRIPE_API_URL"] = sandbox.result()["url"]
+    # For commands that ask the provider, and find the rest in this folder already.
+    write_private(folder.sandbox_url, environment["STRIPE_API_URL"])
     return environment["STRIPE_API_URL"]
 
 

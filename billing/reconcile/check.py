@@ -19,7 +19,7 @@ from billing.storage.pool import Database
 _log = structlog.get_logger("billing.reconcile")
 
 CAUSE: Final = Cause(Source.RECONCILE, "reconciler")
-# Known to be missing: a row that an event's body made is there to be verified.
+# A row that an event's body made is there to be verified.
 _EXPECTED: Final = "subscription.verified"
 
 
@@ -34,6 +34,7 @@ class Checker:
         clock: Clock,
         wall: Clock,
         meter: Meter,
+        cause: Cause = CAUSE,
     ) -> None:
         self._database = database
         self._applier = applier
@@ -41,6 +42,7 @@ class Checker:
         self._clock = clock
         self._wall = wall
         self._meter = meter
+        self._cause = cause
         self._account = due.Account(provider.name, provider.livemode)
 
     async def check(self, item: Due) -> tuple[Change, ...]:
@@ -64,19 +66,37 @@ class Checker:
             await due.mark_checked(connection, self._account, item.ref, self._clock())
         return found
 
+    async def look(self, item: Due) -> tuple[Change, ...]:
+        """Return what `check` would find, and write nothing.
+
+        Raises:
+            UnavailableError: the provider or the database does not answer.
+            ProviderRefusedError: the object is not there, or cannot be read.
+        """
+        refs = [item.ref]
+        if item.ref.kind is ObjectKind.CUSTOMER:
+            refs = await self._list_unknown(item.ref.id)
+        found: list[Change] = []
+        for ref in refs:
+            result = await self._applier.apply(ref, self._cause, dry_run=True)
+            found += result.changes
+        return tuple(found)
+
     async def _check_customer(self, item: Due) -> tuple[Change, ...]:
         """Read the customer's subscriptions that we have no row of."""
-        listed = await self._provider.list_subscriptions(item.ref.id)
-        async with self._database.connection() as connection:
-            unknown = await due.list_unknown(connection, self._account, listed)
         found: list[Change] = []
-        for psp_sub_id in unknown:
-            ref = ObjectRef(ObjectKind.SUBSCRIPTION, psp_sub_id)
+        for ref in await self._list_unknown(item.ref.id):
             found += await self._apply(ref, "customer")
         return tuple(found)
 
+    async def _list_unknown(self, psp_customer_id: str) -> list[ObjectRef]:
+        listed = await self._provider.list_subscriptions(psp_customer_id)
+        async with self._database.connection() as connection:
+            unknown = await due.list_unknown(connection, self._account, listed)
+        return [ObjectRef(ObjectKind.SUBSCRIPTION, psp_sub_id) for psp_sub_id in unknown]
+
     async def _apply(self, ref: ObjectRef, found_by: str) -> tuple[Change, ...]:
-        result = await self._applier.apply(ref, CAUSE)
+        result = await self._applier.apply(ref, self._cause)
         changes = unexpected(result.changes)
         if not changes:
             return ()

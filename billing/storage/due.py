@@ -125,6 +125,29 @@ async def list_expiring(
     return [Due(ObjectRef(ObjectKind.SUBSCRIPTION, row["id"]), "expiring") for row in rows]
 
 
+async def list_lapsed(
+    connection: Connection, account: Account, client_id: str, now: datetime, limit: int
+) -> list[str]:
+    """Return the client's subscriptions that have stopped opening doors and have not ended."""
+    rows = await connection.fetch(
+        """
+        select s.psp_sub_id as id
+        from subscriptions s
+        join subscription_items i on i.subscription_id = s.id
+        join grants g on g.source = 'item' and g.source_id = i.psp_item_id
+        where s.client_id = $3::text::uuid and s.psp = $1 and s.livemode = $2
+          and s.status <> 'ended' and g.revoked_at is null and g.until_at <= $4
+        group by s.psp_sub_id order by max(g.until_at) desc limit $5
+        """,
+        account.psp,
+        account.livemode,
+        client_id,
+        now,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
 async def list_old_checkouts(
     connection: Connection, account: Account, now: datetime, limit: int
 ) -> list[Due]:

@@ -102,3 +102,9 @@ async def _insert(connection: Connection, plan: Plan, psp: str, *, livemode: boo
         plan.id,
         plan.version,
     )
+
+
+async def read_published(database: Database, *, psp: str, livemode: bool) -> list[Plan]:
+    """Return every version ever published, and publish nothing."""
+    async with database.connection() as connection:
+        return await _read(connection, psp, livemode=livemode)

@@ -109,6 +109,8 @@ async def _demo_config(data: Path, stack: AsyncExitStack) -> Config:
     environment = {**os.environ, **placeholders(), **kept.as_environment(), "DATABASE_URL": url}
     if folder.port.exists():
         environment["PORT"] = folder.port.read_text()
+    if folder.sandbox_url.exists():
+        environment["STRIPE_API_URL"] = folder.sandbox_url.read_text()
     return load_config(_SHIPPED, environment)
 
 

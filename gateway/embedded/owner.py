@@ -43,6 +43,11 @@ class DataDir:
         """Where the port is noted that visitors were last served on."""
         return self.run / "port"
 
+    @property
+    def sandbox_url(self) -> Path:
+        """Where it is noted under which URL the payment sandbox was last reached."""
+        return self.run / "sandbox-url"
+
     def __enter__(self) -> Self:
         """Make the folder if there is none and take its lock.
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from billing.metrics import Meter, NoMeter
 from billing.ports import Clock
 from checkout_pages.ports import DemoMode
 from gateway.clock import wall
+from gateway.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +17,4 @@ class Extras:
 
     clock: Clock = field(default=wall)
     demo: DemoMode | None = None
-    meter: Meter = field(default_factory=NoMeter)
+    meter: Metrics = field(default_factory=Metrics)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
@@ -22,15 +21,14 @@ from gateway.errors import StartError
 from gateway.health import Health
 from gateway.stores import Stores, checks_of
 from gateway.translate import (
-    open_pauses_of,
     page_settings_of,
     plans_of,
     proxy_settings_of,
-    slack_of,
     worker_settings_of,
 )
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
+from gateway.wiring.provider import applier_of, provider_of
 from gateway.wiring.reconciling import reconciler_of
 
 
@@ -52,7 +50,7 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     Raises:
         StartError: a plan contradicts what was published, or the database does not answer.
     """
-    provider = _provider_of(config)
+    provider = provider_of(config)
     plans = plans_of(config)
     try:
         published = await publish_plans(
@@ -62,15 +60,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         await provider.close()
         raise StartError(str(error)) from error
     catalog = Catalog(plans, published)
-    applier = Applier(
-        stores.database,
-        provider,
-        catalog,
-        extras.clock,
-        stores.reader.invalidate,
-        slack_of(config),
-        site=config.public.host,
-        open_pauses=open_pauses_of(config),
+    applier = applier_of(
+        config, extras.clock, stores.database, provider, catalog, stores.reader.invalidate
     )
     public_url = proxy_settings_of(config).public_url
     urls = CheckoutUrls(
@@ -116,15 +107,3 @@ def control_of(
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
     add_pages(app, selling.checkout, stores.sessions, settings, wall)
     return ControlServer(app, socket_path)
-
-
-def _provider_of(config: Config) -> Stripe:
-    stripe = config.billing.stripe
-    return Stripe(
-        api_url=stripe.api_url,
-        secret_key=stripe.secret_key.get_secret_value(),
-        webhook_secrets=tuple(secret.get_secret_value() for secret in stripe.webhook_secrets),
-        livemode=stripe.livemode,
-        timeout_s=stripe.timeout_s,
-        retries=stripe.retries,
-    )

@@ -36,6 +36,8 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
 PURE = (
     "billing/model.py",
     "billing/errors.py",
+    "billing/metrics.py",
+    "billing/webhooks/masking.py",
     "billing/ports.py",
     "billing/catalog.py",
     "billing/audit/chain.py",

@@ -11,9 +11,9 @@ from billing.checkout import Checkout, CheckoutUrls
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
 from billing.facts import parse_ref
+from billing.metrics import NoMeter
 from billing.model import Cause, Hosted, Interval, Source
 from billing.result import Result
-from billing.metrics import NoMeter
 from billing.storage.clients import get_or_create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database

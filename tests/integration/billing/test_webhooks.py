@@ -256,3 +256,68 @@ async def test_client_on_whose_behalf_we_sold_is_let_in_whoever_else_the_custome
     await worker.process_one()
 
     assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_paid_checkout_opens_the_door_before_its_webhook_is_answered(
+    shop: Shop, http: Http
+) -> None:
+    session_id = await shop.open_checkout()
+    shop.provider.pay(session_id)
+
+    assert await post(http, event(1, object_id=session_id)) == 200
+    assert await states(shop) == ["done"]
+    assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_slow_provider_delays_no_answer_and_the_worker_goes_on(
+    shop: Shop, worker: InboxWorker
+) -> None:
+    account = Account(shop.provider, shop.inbox, shop.processor)
+    endpoint = WebhookEndpoint(
+        {"memory": account},
+        shop.clock,
+        NoMeter(),
+        default="memory",
+        body_limit_bytes=1000,
+        at_once_s=0.01,
+    )
+    app = web.Application()
+    app.add_routes(endpoint.routes())
+    session_id = await shop.open_checkout()
+    shop.provider.pay(session_id)
+
+    async with TestClient(TestServer(app)) as client:
+        async with shop.provider.held():
+            status = await post(client, event(1, object_id=session_id))
+            waiting = await states(shop)
+        worked = await worker.process_one()
+
+    assert (status, waiting, worked) == (200, ["received"], True)
+    assert await shop.outcome() is Outcome.ALLOW
+
+
+async def test_event_of_another_version_is_counted_and_applied(shop: Shop) -> None:
+    counted = []
+
+    class Versions(NoMeter):
+        def other_version(self) -> None:
+            counted.append(1)
+
+    account = Account(shop.provider, shop.inbox, shop.processor)
+    endpoint = WebhookEndpoint(
+        {"memory": account}, shop.clock, Versions(), default="memory", body_limit_bytes=1000
+    )
+    app = web.Application()
+    app.add_routes(endpoint.routes())
+    facts = {"type": "some.event", "kind": "subscription", "object": "sub_1"}
+    old, ours = (
+        json.dumps(facts | {"id": f"evt_{version}", "api_version": version}).encode()
+        for version in ("0", "1")
+    )
+
+    async with TestClient(TestServer(app)) as client:
+        await post(client, old)
+        await post(client, ours)
+
+    assert len(counted) == 1
+    assert await states(shop) == ["received", "received"]

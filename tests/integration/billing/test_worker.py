@@ -63,7 +63,7 @@ async def test_objects_are_read_at_once_up_to_the_limit(shop: Shop) -> None:
     assert sorted(shop.provider.reading) == names
 
 
-async def test_two_workers_read_each_object_once(shop: Shop) -> None:
+async def test_two_workers_read_an_object_for_all_its_events(shop: Shop) -> None:
     names = await buy(shop, 20)
     await store(shop, *names * 5)
     shop.provider.calls.clear()
@@ -71,7 +71,8 @@ async def test_two_workers_read_each_object_once(shop: Shop) -> None:
     async with running(make_worker(shop, concurrency=2), make_worker(shop, concurrency=2)):
         await settled(shop)
 
-    assert shop.provider.calls.count("fetch_subscription") == 20
+    # Two that claim in the same instant may each get some of an object's events.
+    assert 20 <= shop.provider.calls.count("fetch_subscription") < 30
     assert len(await states_of(shop.database)) == 100
 
 
