@@ -72,6 +72,8 @@ class ClientExistsError(BillingError):
 
 class NoSuchClientError(BillingError):
     """There is no client of this id, or not any more."""
+
+
 class UnknownFeatureError(BillingError):
     """No app, or no feature of it, is configured under that name."""
 

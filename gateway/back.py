@@ -10,15 +10,13 @@ import structlog
 
 from billing.errors import UnavailableError
 from billing.storage.sessions import purge_sessions
-from billing.webhooks.worker import InboxWorker
 from gateway.clock import wall
 from gateway.config.schema import Config
-from gateway.control import ControlServer
 from gateway.errors import StartError
 from gateway.stores import Stores
 from gateway.wiring.access import Access, access_of
 from gateway.wiring.extras import Extras
-from gateway.wiring.selling import control_of, selling_of
+from gateway.wiring.selling import Selling, control_of, selling_of
 
 _log = structlog.get_logger("gateway")
 
@@ -32,12 +30,23 @@ _LAST_EVENT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Pages:
-    """What one configuration makes of the control side, listening; `close` ends all of it."""
+    """What one configuration makes of the control side, listening; closing `stack` ends it."""
 
-    worker: InboxWorker
-    control: ControlServer
+    selling: Selling
     access: Access
     stack: AsyncExitStack
+
+    def start(self) -> tuple[asyncio.Task[None], ...]:
+        """Begin to work on what waits."""
+        return (
+            asyncio.create_task(self.selling.worker.run(), name="inbox worker"),
+            asyncio.create_task(self.selling.janitor.run(), name="command janitor"),
+        )
+
+    def retire(self) -> None:
+        """Let the work end with what is under way."""
+        self.selling.worker.retire()
+        self.selling.janitor.retire()
 
 
 class Back:
@@ -48,7 +57,7 @@ class Back:
         self._stores = stores
         self._now: _Pages | None = None
         self._next: _Pages | None = None
-        self._working: asyncio.Task[None] | None = None
+        self._working: tuple[asyncio.Task[None], ...] = ()
         self._janitor: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -75,7 +84,7 @@ class Back:
                 await control.start()
             except OSError as error:
                 raise StartError(f"cannot open {control_socket}: {error}") from error
-            self._next = _Pages(selling.worker, control, access, stack.pop_all())
+            self._next = _Pages(selling, access, stack.pop_all())
 
     def commit(self) -> None:
         """Let what was prepared take the place of the pages before, which end by themselves."""
@@ -83,11 +92,11 @@ class Back:
             return
         before, working = self._now, self._working
         self._now, self._next = self._next, None
-        self._working = asyncio.create_task(self._now.worker.run(), name="inbox worker")
+        self._working = self._now.start()
         if self._janitor is None:
             self._janitor = asyncio.create_task(self._keep_tidy(), name="janitor")
-        if before is not None and working is not None:
-            before.worker.retire()
+        if before is not None:
+            before.retire()
             retiring = asyncio.create_task(self._retire(before, working), name="retiring pages")
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
@@ -101,7 +110,7 @@ class Back:
     def wake(self) -> None:
         """Look at the inbox now."""
         if self._now is not None:
-            self._now.worker.wake()
+            self._now.selling.worker.wake()
 
     async def stop(self) -> None:
         """Finish the event under way, close the pages, and end."""
@@ -113,12 +122,12 @@ class Back:
         await self.abandon()
         pages, working = self._now, self._working
         self._now = None
-        if pages is not None and working is not None:
-            pages.worker.retire()
+        if pages is not None:
+            pages.retire()
             await _end(working)
             await pages.stack.aclose()
 
-    async def _retire(self, pages: _Pages, working: asyncio.Task[None]) -> None:
+    async def _retire(self, pages: _Pages, working: tuple[asyncio.Task[None], ...]) -> None:
         try:
             await asyncio.sleep(_OUTLIVES_S)
         finally:
@@ -145,10 +154,11 @@ class Back:
             await self._now.access.guard.write_tally()
 
 
-async def _end(working: asyncio.Task[None]) -> None:
-    """Wait for a retired worker; past the limit its event is left to the next, after the lease."""
-    _, pending = await asyncio.wait((working,), timeout=_LAST_EVENT_S)
-    if pending:
-        working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+async def _end(working: tuple[asyncio.Task[None], ...]) -> None:
+    """Wait for retired work; past the limit an event is left to the next, after the lease."""
+    _, pending = await asyncio.wait(working, timeout=_LAST_EVENT_S)
+    for task in pending:
+        task.cancel()
+    for task in working:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

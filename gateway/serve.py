@@ -158,6 +158,7 @@ async def work(file: Path) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(listener.run(), name="listener")
             tasks.create_task(selling.worker.run(), name="inbox worker")
+            tasks.create_task(selling.janitor.run(), name="command janitor")
 
 
 async def migrate_only(file: Path) -> None:

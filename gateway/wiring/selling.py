@@ -1,13 +1,13 @@
-"""What sells and what keeps our rows true, joined, with the control application before it."""
+"""What keeps our rows true and what sells, joined, with the control application before it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from billing.apply import Applier
 from billing.catalog import Catalog
-from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
+from billing.selling.janitor import CommandJanitor
 from billing.storage.plans import publish_plans
 from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.worker import InboxWorker, WorkerSettings
@@ -27,6 +27,7 @@ from gateway.translate import (
 )
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
+from gateway.wiring.offers import Offers, offers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ class Selling:
     """What one configuration makes of the control side."""
 
     provider: Stripe
-    checkout: Checkout
+    offers: Offers
     endpoint: WebhookEndpoint
     worker: InboxWorker
+    janitor: CommandJanitor
 
 
 async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
@@ -65,11 +67,6 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         site=config.public.host,
         open_pauses=open_pauses_of(config),
     )
-    public_url = proxy_settings_of(config).public_url
-    urls = CheckoutUrls(
-        success=f"{public_url}/checkout/return?session_id={{CHECKOUT_SESSION_ID}}",
-        cancel=f"{public_url}/checkout/cancelled?checkout={{intent}}",
-    )
     # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
     worker = InboxWorker(
         stores.database,
@@ -85,8 +82,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         default=provider.name,
         body_limit_bytes=config.billing.webhook_body_limit_bytes,
     )
-    checkout = Checkout(stores.database, provider, catalog, applier, extras.clock, urls)
-    return Selling(provider, checkout, endpoint, worker)
+    offers = offers_of(config, extras, stores, provider, catalog, applier)
+    return Selling(provider, offers, endpoint, worker, CommandJanitor(offers.commands))
 
 
 def control_of(
@@ -103,7 +100,8 @@ def control_of(
     app.add_routes(access.endpoint.routes())
     app.add_routes(Health(checks_of(stores)).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
-    add_pages(app, selling.checkout, stores.sessions, settings, wall)
+    offers = selling.offers
+    add_pages(app, offers.checkout, offers.account, stores.sessions, settings, wall)
     return ControlServer(app, socket_path)
 
 
@@ -116,4 +114,5 @@ def _provider_of(config: Config) -> Stripe:
         livemode=stripe.livemode,
         timeout_s=stripe.timeout_s,
         retries=stripe.retries,
+        site=config.public.host,
     )
