@@ -10,6 +10,10 @@ BillingError
 +- InvalidClient       tell the caller: a client cannot be called or written to so
 +- ClientExists        tell the caller: there is a client of this external id
 +- NoSuchClient        tell the caller: there is no such client
++- UnknownFeature      tell the caller: no such app or feature is configured
++- NotFound            tell the caller: the client has nothing under this id
++- NotPossible         tell the caller: what is there does not allow it; nothing was asked
++- KeyConflict         tell the caller: this key was used for something else
 +- CatalogConflict     wake the operator: the configuration contradicts what was sold
 +- KeyRing             wake the operator: the configured keys cannot be used
 +- UnknownKey          wake the operator: a row needs a key that is not configured
@@ -40,7 +44,14 @@ class NoSuchObjectError(ProviderRefusedError):
 
 
 class PaymentNeededError(ProviderRefusedError):
-    """The change needs money that could not be had; nothing was changed."""
+    """The change needs money that could not be had; nothing was changed.
+
+    `url` is where the client can pay, if there is such a page: the change holds after that.
+    """
+
+    def __init__(self, message: str, url: str | None = None) -> None:
+        super().__init__(message)
+        self.url = url
 
 
 class BadEventError(BillingError):
@@ -61,6 +72,22 @@ class ClientExistsError(BillingError):
 
 class NoSuchClientError(BillingError):
     """There is no client of this id, or not any more."""
+
+
+class UnknownFeatureError(BillingError):
+    """No app, or no feature of it, is configured under that name."""
+
+
+class NotFoundError(BillingError):
+    """The client has nothing under this id."""
+
+
+class NotPossibleError(BillingError):
+    """What is there does not allow it; the message says why. Nothing was asked of a provider."""
+
+
+class KeyConflictError(BillingError):
+    """The key was used before, for something else."""
 
 
 class CatalogConflictError(BillingError):

@@ -35,7 +35,8 @@ class Plan:
     """One immutable version of something a client can buy.
 
     `grace_days` is how long a subscription whose renewal failed goes on opening doors,
-    `trial_days` how long a new one opens them before anything is paid.
+    `trial_days` how long a client's first one opens them before anything is paid.
+    `max_quantity` is how many of it one subscription may have.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Plan:
     grace_days: int
     features: tuple[PlanFeature, ...]
     trial_days: int = 0
+    max_quantity: int = 1
 
     def unlocks(self, app_id: str, feature: str) -> bool:
         """Tell whether the plan gives the feature of the app."""
@@ -105,16 +107,36 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """The visitor pays at `url`."""
+    """The visitor pays at `url`. `id` is our own name of the checkout."""
 
     url: str
+    id: str
+
+
+class Remedy(StrEnum):
+    """What a client who holds a plan already can do to have what it asked for.
+
+    NOTHING: it has it. MEND: its payment failed or rests; the provider's portal mends it.
+    RESUME: it is cancelled and still runs; resuming keeps it. CHANGE: it pays for a part
+    of it; changing that subscription gives the rest for the difference.
+    """
+
+    NOTHING = "nothing"
+    MEND = "mend"
+    RESUME = "resume"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyHeld:
-    """The client has this plan; nothing is to be paid."""
+    """The client pays for this plan, or for a part of it, already; it is not sold again.
+
+    `subscription_id` is what the remedy is about; None where the plan was bought for ever.
+    """
 
     plan: Plan
+    remedy: Remedy = Remedy.NOTHING
+    subscription_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,19 @@
 """The visitor's own pages: what there is, what is paid for, and signing out."""
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.errors import ProviderRefusedError
-from checkout_pages.ports import Shop
+from billing.errors import (
+    NotFoundError,
+    NotPossibleError,
+    PaymentNeededError,
+    ProviderRefusedError,
+    UnknownPlanError,
+)
+from checkout_pages.forms import count_of
+from checkout_pages.ports import Account
 from checkout_pages.render import render, render_message
 from checkout_pages.visit import Desk, see, sign_in_path
 
@@ -13,9 +21,9 @@ from checkout_pages.visit import Desk, see, sign_in_path
 class AccountPages:
     """The front page and the account."""
 
-    def __init__(self, desk: Desk, shop: Shop) -> None:
+    def __init__(self, desk: Desk, account: Account) -> None:
         self._desk = desk
-        self._shop = shop
+        self._account = account
 
     async def front(self, request: web.Request) -> web.Response:
         """Show the apps behind this gateway."""
@@ -40,7 +48,7 @@ class AccountPages:
             request,
             "account.html",
             visitor=signed_in.visitor,
-            subscriptions=await self._shop.subscriptions(signed_in.visitor.client_id),
+            subscriptions=await self._account.subscriptions(signed_in.visitor.client_id),
             csrf=self._desk.csrf(signed_in),
             apps=settings.apps,
             sandbox_url=demo.sandbox_url if demo else "",
@@ -50,11 +58,34 @@ class AccountPages:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Let a subscription end with its paid period."""
-        return await self._change(request, "cancel")
+        signed_in, form = await self._desk.read_form(request)
+        wish = self._account.cancel(signed_in.visitor.client_id, form.get("subscription", ""))
+        return await self._change(request, wish)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Take a cancellation back."""
-        return await self._change(request, "resume")
+        signed_in, form = await self._desk.read_form(request)
+        wish = self._account.resume(signed_in.visitor.client_id, form.get("subscription", ""))
+        return await self._change(request, wish)
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change a subscription into another plan or number."""
+        signed_in, form = await self._desk.read_form(request)
+        wish = self._account.change(
+            signed_in.visitor.client_id,
+            form.get("subscription", ""),
+            form.get("plan", ""),
+            count_of(form),
+        )
+        return await self._change(request, wish)
+
+    async def mend(self, request: web.Request) -> web.Response:
+        """Send the visitor to the provider's page, where a payment is mended."""
+        signed_in, _ = await self._desk.read_form(request)
+        url = await self._account.mend(signed_in.visitor.client_id)
+        if url is None:
+            raise web.HTTPNotFound
+        return see(url)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session here and on every app's host."""
@@ -70,19 +101,33 @@ class AccountPages:
         )
         return answer
 
-    async def _change(self, request: web.Request, what: str) -> web.Response:
-        signed_in, form = await self._desk.read_form(request)
-        change = self._shop.cancel if what == "cancel" else self._shop.resume
+    async def _change(self, request: web.Request, wish: Awaitable[None]) -> web.Response:
         try:
-            found = await change(signed_in.visitor.client_id, form.get("subscription", ""))
-        except ProviderRefusedError:
+            await wish
+        except NotFoundError as error:
+            raise web.HTTPNotFound from error
+        except PaymentNeededError as error:
+            return self._ask_to_pay(request, error.url)
+        except (ProviderRefusedError, NotPossibleError, UnknownPlanError):
             return render_message(
                 request,
                 "That was not possible",
-                "The payment provider says that this subscription cannot be changed any more.",
+                "This subscription cannot be changed so. Nothing was charged.",
                 HTTPStatus.CONFLICT,
                 links=(("", "/account", "Your account"),),
             )
-        if not found:
-            raise web.HTTPNotFound
         return see("/account")
+
+    def _ask_to_pay(self, request: web.Request, url: str | None) -> web.Response:
+        """Say that the change waits for its price."""
+        links: tuple[tuple[str, str, str], ...] = (("", "/account", "Your account"),)
+        if url is not None:
+            links = (("pay-difference", url, "Pay the difference"), *links)
+        return render_message(
+            request,
+            "The difference is not paid yet",
+            "Your card was declined, or your bank wants to hear from you. Nothing has changed;"
+            " the change holds as soon as the difference is paid.",
+            HTTPStatus.PAYMENT_REQUIRED,
+            links=links,
+        )

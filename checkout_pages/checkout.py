@@ -4,8 +4,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.errors import ProviderRefusedError, UnknownPlanError
+from billing.errors import NotPossibleError, ProviderRefusedError, UnknownPlanError
 from billing.model import CheckoutState, Hosted, Returned, Settling
+from checkout_pages.forms import count_of
+from checkout_pages.held import render_held
 from checkout_pages.ports import Shop
 from checkout_pages.render import render, render_message
 from checkout_pages.visit import Desk, see, sign_in_path
@@ -54,15 +56,19 @@ class CheckoutPages:
         offered = self._shop.plans(target.app_id, target.feature)
         if plan_id not in {plan.id for plan in offered}:
             return self._refuse(request, "This plan does not open what you asked for.")
+        quantity = count_of(form)
         try:
             begun = await self._shop.begin(
                 signed_in.visitor.client_id,
                 plan_id,
                 return_host=target.host,
                 return_to=target.target,
+                quantity=quantity,
             )
         except UnknownPlanError:
             return self._refuse(request, "This plan is no longer for sale.")
+        except NotPossibleError:
+            return self._refuse(request, "This plan is not sold in that number.")
         except ProviderRefusedError:
             return render_message(
                 request,
@@ -80,12 +86,12 @@ class CheckoutPages:
                 " charged twice; your apps open when the payment arrives.",
                 links=(("", "/account", "Your account"),),
             )
-        page = self._desk.page_url(target.host, target.target)
-        return render_message(
+        return render_held(
             request,
-            "You have this plan already",
-            f"{begun.plan.name} is yours; nothing was charged.",
-            links=(("go-on", page, "Go on"), ("", "/account", "Your account")),
+            begun,
+            csrf=self._desk.csrf(signed_in),
+            quantity=quantity,
+            page=self._desk.page_url(target.host, target.target),
         )
 
     async def come_back(self, request: web.Request) -> web.Response:
@@ -107,6 +113,14 @@ class CheckoutPages:
             return see(page)
         if returned.state is CheckoutState.SETTLING:
             return self._wait(request)
+        if returned.state is CheckoutState.FAILED:
+            return render_message(
+                request,
+                "Your payment failed",
+                "The bank did not pay, and nothing was charged. You can choose again, and pay in"
+                " another way.",
+                links=(("choose-again", page, "Choose again"), ("", "/", "To the apps")),
+            )
         return self._not_paid(request, returned)
 
     async def abandoned(self, request: web.Request) -> web.Response:

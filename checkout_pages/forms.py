@@ -7,10 +7,12 @@ was (Origin, Sec-Fetch-Site), and a token that only a page of this session could
 import hashlib
 import hmac
 import unicodedata
+from collections.abc import Mapping
 
 from aiohttp import web
 
 _NAME_CHARS = 60
+_COUNT_CHARS = 6
 
 
 def csrf_token(session_token: str, key: bytes) -> str:
@@ -38,3 +40,9 @@ def parse_name(text: str) -> str | None:
     """Return a visitor's name in its one normal form, or None if it is none."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
     return name if 0 < len(name) <= _NAME_CHARS and name.isprintable() else None
+
+
+def count_of(form: Mapping[str, str]) -> int:
+    """Return how many a form asks for: one where it says nothing, 0 where it names no number."""
+    text = form.get("quantity", "1")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _COUNT_CHARS else 0

@@ -1,4 +1,4 @@
-"""What the pages need of the world: a shop, and the visitors' sessions."""
+"""What the pages need of the world: a shop, the clients' accounts, and the visitors' sessions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,19 @@ class Shop(Protocol):
         ...
 
     async def begin(
-        self, client_id: str, plan_id: str, *, return_host: str, return_to: str
+        self,
+        client_id: str,
+        plan_id: str,
+        *,
+        return_host: str,
+        return_to: str,
+        quantity: int = 1,
     ) -> Hosted | AlreadyHeld | Settling:
         """Open the plan's hosted checkout, or find the one that is open already.
 
         Raises:
             UnknownPlanError: no such plan is for sale.
+            NotPossibleError: so many of it are not sold.
             ProviderRefusedError: the provider will not sell this.
         """
         ...
@@ -37,16 +44,40 @@ class Shop(Protocol):
         """Apply what was paid for; None when no checkout of ours has this id."""
         ...
 
+
+class Account(Protocol):
+    """What clients do with what they pay for.
+
+    Each call raises `UnavailableError` when trying again may help; changes raise
+    `NotFoundError` for what is not the client's, and `ProviderRefusedError` or
+    `NotPossibleError` for what cannot be.
+    """
+
     async def subscriptions(self, client_id: str) -> Sequence[Subscription]:
         """Return the client's subscriptions, the newest first."""
         ...
 
-    async def cancel(self, client_id: str, subscription_id: str) -> bool:
-        """Let the subscription end with its paid period; False if not this client's."""
+    async def cancel(self, client_id: str, subscription_id: str) -> None:
+        """Let the subscription end with its paid period."""
         ...
 
-    async def resume(self, client_id: str, subscription_id: str) -> bool:
-        """Take back a cancellation; False if the subscription is not this client's."""
+    async def resume(self, client_id: str, subscription_id: str) -> None:
+        """Take back a cancellation."""
+        ...
+
+    async def change(
+        self, client_id: str, subscription_id: str, plan_id: str, quantity: int
+    ) -> None:
+        """Change the subscription into so many of the plan.
+
+        Raises:
+            PaymentNeededError: the difference could not be paid; `url` is where it can be.
+            UnknownPlanError: no such plan is for sale.
+        """
+        ...
+
+    async def mend(self, client_id: str) -> str | None:
+        """Return the provider's page where the client mends its payment; None if it never paid."""
         ...
 
 

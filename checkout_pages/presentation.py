@@ -81,3 +81,12 @@ def is_cancellable(subscription: Subscription) -> bool:
         SubscriptionStatus.ACTIVE,
         SubscriptionStatus.PAST_DUE,
     }
+
+
+def is_mendable(subscription: Subscription) -> bool:
+    """Tell whether the provider's page can make it run again."""
+    return subscription.status in {
+        SubscriptionStatus.PAST_DUE,
+        SubscriptionStatus.UNPAID,
+        SubscriptionStatus.PAUSED,
+    }

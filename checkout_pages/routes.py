@@ -6,24 +6,29 @@ from aiohttp.typedefs import Handler
 from checkout_pages.account import AccountPages
 from checkout_pages.checkout import CheckoutPages
 from checkout_pages.guard import guard_pages, only_on
-from checkout_pages.ports import Clock, PageSettings, Shop, Visitors
+from checkout_pages.ports import Account, Clock, PageSettings, Shop, Visitors
 from checkout_pages.render import set_up_templates
 from checkout_pages.sign_in import SignInPages
 from checkout_pages.visit import Desk, see
 
 
 def add_pages(
-    app: web.Application, shop: Shop, visitors: Visitors, settings: PageSettings, wall: Clock
+    app: web.Application,
+    shop: Shop,
+    account: Account,
+    visitors: Visitors,
+    settings: PageSettings,
+    wall: Clock,
 ) -> None:
     """Mount every page. `wall` is the machine's clock, by which signed targets end.
 
     Pages answer on the gateway's own host alone, and `/.tollway/` on the apps' hosts.
     """
     desk = Desk(visitors, settings, wall)
-    sign_in, checkout, account = (
+    sign_in, checkout, own_account = (
         SignInPages(desk),
         CheckoutPages(desk, shop),
-        AccountPages(desk, shop),
+        AccountPages(desk, account),
     )
     set_up_templates(app, settings.public_url, is_demo=settings.demo is not None)
     app.middlewares.append(guard_pages(settings))
@@ -36,17 +41,19 @@ def add_pages(
 
     app.add_routes(
         [
-            web.get("/", own(account.front)),
+            web.get("/", own(own_account.front)),
             web.get("/sign-in", own(sign_in.show)),
             web.post("/sign-in", own(sign_in.sign_in)),
             web.get("/checkout", own(checkout.show)),
             web.post("/checkout", own(checkout.begin)),
             web.get("/checkout/return", own(checkout.come_back)),
             web.get("/checkout/cancelled", own(checkout.abandoned)),
-            web.get("/account", own(account.show)),
-            web.post("/account/cancel", own(account.cancel)),
-            web.post("/account/resume", own(account.resume)),
-            web.post("/sign-out", own(account.sign_out)),
+            web.get("/account", own(own_account.show)),
+            web.post("/account/cancel", own(own_account.cancel)),
+            web.post("/account/resume", own(own_account.resume)),
+            web.post("/account/change", own(own_account.change)),
+            web.post("/account/mend", own(own_account.mend)),
+            web.post("/sign-out", own(own_account.sign_out)),
             # A HEAD would use the ticket up and let nobody in.
             web.get("/.tollway/enter", sign_in.enter, allow_head=False),
             web.get("/.tollway/account", to_account),

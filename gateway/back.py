@@ -42,12 +42,14 @@ class _Pages:
         return (
             asyncio.create_task(self.selling.worker.run(), name="inbox worker"),
             asyncio.create_task(self.selling.reconciler.run(), name="reconciler"),
+            asyncio.create_task(self.selling.janitor.run(), name="command janitor"),
         )
 
     def retire(self) -> None:
         """Let the work end with what is under way."""
         self.selling.worker.retire()
         self.selling.reconciler.retire()
+        self.selling.janitor.retire()
 
 
 class Back:

@@ -162,6 +162,7 @@ async def work(file: Path) -> None:
             tasks.create_task(listener.run(), name="listener")
             tasks.create_task(selling.worker.run(), name="inbox worker")
             tasks.create_task(selling.reconciler.run(), name="reconciler")
+            tasks.create_task(selling.janitor.run(), name="command janitor")
 
 
 async def migrate_only(file: Path) -> None:

@@ -44,6 +44,18 @@ def plans_of(config: Config) -> tuple[Plan, ...]:
     return tuple(_plan(plan, config.billing.past_due_grace_days) for plan in config.plans)
 
 
+def features_of(config: Config) -> dict[str, frozenset[str]]:
+    """Return the features of every app: what its routes ask for, and what plans give."""
+    return {
+        app.id: frozenset(
+            {"access"}
+            | {route.feature for route in app.routes}
+            | {feature for plan in config.plans for feature in plan.apps.get(app.id, {})}
+        )
+        for app in config.apps
+    }
+
+
 def apps_of(config: Config) -> tuple[App, ...]:
     """Return the apps with their routes."""
     return tuple(_app(app, config.proxy) for app in config.apps)
@@ -155,6 +167,8 @@ def _plan(plan: PlanConfig, default_grace_days: int) -> Plan:
         interval=Interval(plan.price.interval),
         psp_price_id=plan.stripe_price,
         grace_days=plan.grace_days if plan.grace_days is not None else default_grace_days,
+        trial_days=plan.trial_days,
+        max_quantity=plan.max_quantity,
         # Sorted, so that a published version compares equal however its file was ordered.
         features=tuple(
             PlanFeature(app_id, feature, value)

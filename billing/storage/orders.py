@@ -94,6 +94,7 @@ async def save_order(
         update checkout_intents set
             state = case when state = 'completed' or $4::text = 'open' then state else $4 end,
             psp_payment_id = coalesce($5, psp_payment_id),
+            psp_sub_id = coalesce($8, psp_sub_id),
             completed_at = coalesce(completed_at,
                                     case when $4 = 'completed' then $6::timestamptz end),
             observed_seq = $7, observed_at = $6
@@ -106,5 +107,6 @@ async def save_order(
         checkout.psp_payment_id,
         sighting.at,
         sighting.seq,
+        checkout.psp_sub_id,
     )
     return status != "UPDATE 0"

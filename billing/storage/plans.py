@@ -66,6 +66,8 @@ async def _read(connection: Connection, psp: str, *, livemode: bool) -> list[Pla
             psp_price_id=row["psp_price_id"],
             grace_days=row["grace_days"],
             features=tuple(PlanFeature(*feature) for feature in row["features"] or ()),
+            trial_days=row["trial_days"],
+            max_quantity=row["max_quantity"],
         )
         for row in rows
     ]
@@ -75,8 +77,8 @@ async def _insert(connection: Connection, plan: Plan, psp: str, *, livemode: boo
     await connection.execute(
         """
         insert into plans (id, version, name, description, amount_minor, currency, interval,
-                           grace_days)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+                           grace_days, trial_days, max_quantity)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         on conflict do nothing
         """,
         plan.id,
@@ -87,6 +89,8 @@ async def _insert(connection: Connection, plan: Plan, psp: str, *, livemode: boo
         plan.currency,
         plan.interval.value,
         plan.grace_days,
+        plan.trial_days,
+        plan.max_quantity,
     )
     await connection.executemany(
         "insert into plan_features (plan, version, app_id, feature, value)"

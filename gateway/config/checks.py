@@ -195,10 +195,22 @@ def _plans(parts: Parts, _: Document) -> _Found:
                     f"no app has the id {app_id!r}{did_you_mean(app_id, parts.app_ids)}",
                 )
     for index, plan in parts.plans.items():
-        if plan.price.interval == "once" and plan.grace_days is not None:
+        if plan.price.interval != "once":
+            continue
+        if plan.grace_days is not None:
             yield (
                 ("plans", index, "grace_days"),
                 "a plan that is paid once has no renewal to wait for; leave it out, or null",
+            )
+        if plan.trial_days > 0:
+            yield (
+                ("plans", index, "trial_days"),
+                "a plan that is paid once cannot be tried first; leave it out, or 0",
+            )
+        if plan.max_quantity > 1:
+            yield (
+                ("plans", index, "max_quantity"),
+                "a plan that is paid once is bought one at a time; leave it out, or 1",
             )
 
 

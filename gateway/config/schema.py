@@ -273,6 +273,12 @@ class PlanConfig(Section):
     grace_days: MaybeWhole = Field(
         None, ge=0, le=365, description="days; null is billing.past_due_grace_days"
     )
+    trial_days: Whole = Field(
+        0, ge=0, le=730, description="days that a client's first one is free; 0 is none"
+    )
+    max_quantity: Whole = Field(
+        1, ge=1, le=10_000, description="how many of it one subscription may have"
+    )
     apps: dict[str, dict[FeatureName, FeatureValue]] = Field(
         min_length=1, description="app: {feature: true, false, number or word}"
     )

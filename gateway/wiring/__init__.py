@@ -2,7 +2,8 @@
 
 visitors    the request path: the gate and the ways to the apps
 access      who may call the API
-selling     what sells, and the control application
+selling     what keeps our rows true, and the control application
+offers      what may be bought, changed, given back and given by hand
 notices     who hears of changes
 extras      what demo mode changes
 """

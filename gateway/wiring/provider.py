@@ -19,6 +19,7 @@ def provider_of(config: Config) -> Stripe:
         livemode=stripe.livemode,
         timeout_s=stripe.timeout_s,
         retries=stripe.retries,
+        site=config.public.host,
     )
 
 

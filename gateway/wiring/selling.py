@@ -1,13 +1,13 @@
-"""What sells and what keeps our rows true, joined, with the control application before it."""
+"""What keeps our rows true and what sells, joined, with the control application before it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from billing.catalog import Catalog
-from billing.checkout import Checkout, CheckoutUrls
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
 from billing.reconcile.reconciler import Reconciler
+from billing.selling.janitor import CommandJanitor
 from billing.storage.plans import publish_plans
 from billing.webhooks.endpoint import Account, WebhookEndpoint
 from billing.webhooks.inbox import Inbox
@@ -28,6 +28,7 @@ from gateway.translate import (
 )
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
+from gateway.wiring.offers import Offers, offers_of
 from gateway.wiring.provider import applier_of, provider_of
 from gateway.wiring.reconciling import reconciler_of
 
@@ -37,11 +38,12 @@ class Selling:
     """What one configuration makes of the control side."""
 
     provider: Stripe
-    checkout: Checkout
+    offers: Offers
     endpoint: WebhookEndpoint
     inbox: Inbox
     worker: InboxWorker
     reconciler: Reconciler
+    janitor: CommandJanitor
 
 
 async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
@@ -63,11 +65,6 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     applier = applier_of(
         config, extras.clock, stores.database, provider, catalog, stores.reader.invalidate
     )
-    public_url = proxy_settings_of(config).public_url
-    urls = CheckoutUrls(
-        success=f"{public_url}/checkout/return?session_id={{CHECKOUT_SESSION_ID}}",
-        cancel=f"{public_url}/checkout/cancelled?checkout={{intent}}",
-    )
     # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
     inbox = Inbox(stores.database, provider.name)
     processor = Processor(
@@ -86,9 +83,10 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         default=provider.name,
         body_limit_bytes=config.billing.webhook_body_limit_bytes,
     )
-    checkout = Checkout(stores.database, provider, catalog, applier, extras.clock, urls)
+    offers = offers_of(config, extras, stores, provider, catalog, applier)
     reconciler = reconciler_of(config, extras, stores.database, provider, applier, inbox)
-    return Selling(provider, checkout, endpoint, inbox, worker, reconciler)
+    janitor = CommandJanitor(offers.commands)
+    return Selling(provider, offers, endpoint, inbox, worker, reconciler, janitor)
 
 
 def control_of(
@@ -105,5 +103,6 @@ def control_of(
     app.add_routes(access.endpoint.routes())
     app.add_routes(Health(checks_of(stores)).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
-    add_pages(app, selling.checkout, stores.sessions, settings, wall)
+    offers = selling.offers
+    add_pages(app, offers.checkout, offers.account, stores.sessions, settings, wall)
     return ControlServer(app, socket_path)

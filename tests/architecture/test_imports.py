@@ -48,6 +48,8 @@ PURE = (
     "billing/grant_changes.py",
     "billing/result.py",
     "billing/facts.py",
+    "billing/views.py",
+    "billing/selling/holdings.py",
     "billing/providers/stripe/fields.py",
     "billing/providers/stripe/objects.py",
     "billing/providers/stripe/money.py",

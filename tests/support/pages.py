@@ -207,6 +207,6 @@ async def serve_pages(
     shop = MemoryShop(clock, plans)
     visitors = MemoryVisitors(clock, settings.public_host)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-    add_pages(app, shop, visitors, settings, clock)
+    add_pages(app, shop, shop, visitors, settings, clock)
     client = await aiohttp_client(app, cookie_jar=DummyCookieJar())
     return Pages(client, shop, visitors, settings, clock)

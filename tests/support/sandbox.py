@@ -23,6 +23,7 @@ from tests.support.clock import FakeClock
 from tests.support.plans import make_plan
 
 API_KEY = "sk_test_of_the_tests"
+SITE = "tollway.example"
 WEBHOOK_SECRET = "whsec_of_the_tests"
 
 MONTH = make_plan("reader")
@@ -221,6 +222,7 @@ async def run_adapter(
     secrets: tuple[str, ...] = (WEBHOOK_SECRET,),
     timeout_s: float = 20.0,
     retries: int = 0,
+    cooldown_s: float = 10.0,
 ) -> AsyncIterator[Stripe]:
     """Return the product's own adapter, pointed at `api_url`."""
     adapter = Stripe(
@@ -230,6 +232,8 @@ async def run_adapter(
         livemode=False,
         timeout_s=timeout_s,
         retries=retries,
+        site=SITE,
+        cooldown_s=cooldown_s,
     )
     try:
         yield adapter

@@ -3,13 +3,16 @@
 import stripe
 
 from billing.providers.stripe.commands import StripeCommands
-from billing.providers.stripe.http import StripeCalls
+from billing.providers.stripe.http import COOLDOWN_S, StripeCalls
 from billing.providers.stripe.reader import StripeReader
 from billing.providers.stripe.signing import WebhookSecrets
 
 
 class Stripe(StripeReader, StripeCommands):
-    """A payment provider. Construct inside a running loop; `close` at the end."""
+    """A payment provider. Construct inside a running loop; `close` at the end.
+
+    After failures in a row it is left alone for `cooldown_s` seconds at a time.
+    """
 
     name = "stripe"
     api_version: str = stripe.api_version
@@ -23,13 +26,24 @@ class Stripe(StripeReader, StripeCommands):
         livemode: bool,
         timeout_s: float,
         retries: int,
+        site: str | None = None,
+        cooldown_s: float = COOLDOWN_S,
     ) -> None:
         self.livemode = livemode
         calls = StripeCalls(
-            api_url=api_url, secret_key=secret_key, timeout_s=timeout_s, retries=retries
+            api_url=api_url,
+            secret_key=secret_key,
+            timeout_s=timeout_s,
+            retries=retries,
+            cooldown_s=cooldown_s,
         )
         StripeReader.__init__(self, calls, WebhookSecrets(webhook_secrets))
-        StripeCommands.__init__(self, calls)
+        StripeCommands.__init__(self, calls, site)
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Tell whether calls are refused because too many failed in a row."""
+        return self._calls.breaker.is_shut
 
     async def close(self) -> None:
         """Close the connections to Stripe."""

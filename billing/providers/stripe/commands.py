@@ -2,22 +2,30 @@
 
 from typing import Any
 
+from billing.errors import PaymentNeededError
 from billing.facts import CheckoutOrder, ProviderCheckout, SubscriptionChange
 from billing.model import Interval
-from billing.providers.stripe.fields import CLIENT_MARK, get_id, reading
+from billing.providers.stripe.fields import CLIENT_MARK, SITE_MARK, get_id, reading
 from billing.providers.stripe.http import StripeCalls
 from billing.providers.stripe.objects import to_checkout
 
 
 class StripeCommands:
-    """The selling half of the port; see `billing.ports.ProviderSeller`."""
+    """The selling half of the port; see `billing.ports.ProviderSeller`.
 
-    def __init__(self, calls: StripeCalls) -> None:
+    `site` is this gateway's mark on what it sells, beside the client's: several of them
+    may share an account.
+    """
+
+    def __init__(self, calls: StripeCalls, site: str | None) -> None:
         self._calls = calls
+        self._site = site
 
     async def create_checkout(self, order: CheckoutOrder) -> ProviderCheckout:
         """Create a checkout session; the order's key makes a repeat return the same one."""
         plan, mark = order.plan, {CLIENT_MARK: order.client_id}
+        if self._site is not None:
+            mark[SITE_MARK] = self._site
         once = plan.interval is Interval.ONCE
         params: dict[str, Any] = {
             "mode": "payment" if once else "subscription",
@@ -28,8 +36,12 @@ class StripeCommands:
             "cancel_url": order.cancel_url,
             "expand": ["line_items"],
         }
-        if not once:
+        if once:
+            params["payment_intent_data"] = {"metadata": mark}
+        else:
             params["subscription_data"] = {"metadata": mark}
+            if order.trial_days > 0:
+                params["subscription_data"]["trial_period_days"] = order.trial_days
         if order.psp_customer_id is not None:
             params["customer"] = order.psp_customer_id
         elif once:
@@ -50,21 +62,34 @@ class StripeCommands:
     async def change_subscription(
         self, psp_sub_id: str, change: SubscriptionChange, *, key: str
     ) -> None:
-        """Update the item; an upgrade waits as a pending update until it is paid."""
+        """Update the item; an upgrade waits as a pending update until its invoice is paid.
+
+        Stripe answers 200 then, with `pending_update` and the open invoice, and makes the
+        change by itself once that is paid (Stripe, "Pending updates", read 2026-11).
+        """
         item: dict[str, Any] = {"id": change.psp_item_id}
         if change.psp_price_id is not None:
             item["price"] = change.psp_price_id
         if change.quantity is not None:
             item["quantity"] = change.quantity
-        params: Any = {"items": [item], "proration_behavior": "create_prorations"}
+        params: Any = {
+            "items": [item],
+            "proration_behavior": "create_prorations",
+            "expand": ["latest_invoice"],
+        }
         if change.is_upgrade:
             params |= {
                 "proration_behavior": "always_invoice",
                 "payment_behavior": "pending_if_incomplete",
             }
-        await self._calls.call(
+        body = await self._calls.call(
             self._calls.v1.subscriptions.update_async(psp_sub_id, params, {"idempotency_key": key})
         )
+        with reading("subscription"):
+            is_waiting, invoice = bool(body.get("pending_update")), body.get("latest_invoice")
+            url = invoice.get("hosted_invoice_url") if isinstance(invoice, dict) else None
+        if is_waiting:
+            raise PaymentNeededError("Stripe: the difference is not paid yet", url)
 
     async def cancel_at_period_end(self, psp_sub_id: str, *, key: str) -> None:
         """Set `cancel_at_period_end`."""

@@ -7,13 +7,19 @@ import pytest
 
 from billing.apply import Applier
 from billing.catalog import Catalog
-from billing.checkout import Checkout, CheckoutUrls
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
 from billing.facts import parse_ref
 from billing.metrics import NoMeter
-from billing.model import Cause, Hosted, Interval, Source
+from billing.model import Cause, Hosted, Interval, Plan, Source
 from billing.result import Result
+from billing.selling.account import Account
+from billing.selling.changes import Changes
+from billing.selling.checkout import Checkout, CheckoutUrls
+from billing.selling.commands import Commands
+from billing.selling.payments import Payments
+from billing.selling.portal import Portal
+from billing.selling.refunds import Refunds
 from billing.storage.clients import get_or_create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
@@ -35,8 +41,14 @@ class Shop:
 
     database: Database
     provider: HeldProvider
+    catalog: Catalog
     applier: Applier
     checkout: Checkout
+    account: Account
+    changes: Changes
+    commands: Commands
+    payments: Payments
+    refunds: Refunds
     reader: EntitlementReader
     clock: FakeClock
     client_id: str
@@ -66,6 +78,11 @@ class Shop:
         assert found is not None
         return await self.applier.apply(found, Cause(source, "psp:memory"), dry_run=dry_run)
 
+    @property
+    def team(self) -> Plan:
+        """Return the plan that gives more than the reader's."""
+        return self.catalog.get("team")
+
     async def outcome(self, app_id: str = "notes") -> Outcome:
         """Decide on the app for the client, as the gate does."""
         facts = await self.reader.read(self.client_id)
@@ -77,8 +94,10 @@ class Shop:
 async def shop(database: Database, clock: FakeClock) -> Shop:
     plans = (
         make_plan("reader"),
-        make_plan("team", apps=("notes", "wiki")),
+        make_plan("team", apps=("notes", "wiki"), amount_minor=900),
         make_plan("lifetime", interval=Interval.ONCE, grace_days=0),
+        make_plan("seats", apps=("chat",), max_quantity=5),
+        make_plan("tried", apps=("feed",), trial_days=14),
     )
     provider = HeldProvider(clock)
     published = await publish_plans(database, plans, psp=provider.name, livemode=False)
@@ -87,12 +106,28 @@ async def shop(database: Database, clock: FakeClock) -> Shop:
     reader = EntitlementReader(memory, NoSharedStore(), database, clock, 5.0)
     applier = Applier(database, provider, catalog, clock, reader.invalidate, timedelta(hours=1))
     urls = CheckoutUrls("https://g/return?session_id={CHECKOUT_SESSION_ID}", "https://g/c?{intent}")
-    checkout = Checkout(database, provider, catalog, applier, clock, urls)
+    commands = Commands(database, provider, applier, clock, psp=provider.name, livemode=False)
+    changes = Changes(database, catalog, commands)
     async with database.connection() as connection:
         client_id = await get_or_create_client(connection, "demo:ann")
     inbox = Inbox(database, provider.name)
-    processor = make_processor(inbox, applier, provider, clock)
-    return Shop(database, provider, applier, checkout, reader, clock, client_id, inbox, processor)
+    return Shop(
+        database=database,
+        provider=provider,
+        catalog=catalog,
+        applier=applier,
+        checkout=Checkout(database, provider, catalog, applier, clock, urls),
+        account=Account(database, changes, Portal(database, provider), "https://g/account"),
+        changes=changes,
+        commands=commands,
+        payments=Payments(database),
+        refunds=Refunds(database, applier, commands),
+        reader=reader,
+        clock=clock,
+        client_id=client_id,
+        inbox=inbox,
+        processor=make_processor(inbox, applier, provider, clock),
+    )
 
 
 def make_processor(

@@ -87,7 +87,8 @@ async def test_provider_that_hung_a_hundred_times_is_reached_again() -> None:
     refusal = _answer(b'{"error": {"message": "No such session"}}', b"404 Not Found")
     async with (
         run_bytes(_HALF_A_BODY, refusal, times=100) as url,
-        run_adapter(url, timeout_s=0.5) as stripe,
+        # Left alone for no time at all, so that every one of the hundred is asked.
+        run_adapter(url, timeout_s=0.5, cooldown_s=0.0) as stripe,
     ):
         calls = [stripe.fetch_checkout("cs_test_1") for _ in range(100)]
         await asyncio.gather(*calls, return_exceptions=True)
@@ -130,3 +131,39 @@ async def test_json_that_is_no_object_is_an_error_of_billing(call: str, body: by
     async with run_bytes(_answer(body)) as url, run_adapter(url) as stripe:
         with pytest.raises(BillingError):
             await _CALLS[call](stripe)
+
+
+# Ends the connection, so that the next call gets an answer of its own.
+_ONCE = b"\r\nConnection: close"
+
+
+async def test_provider_that_fails_in_a_row_is_left_alone() -> None:
+    async with run_bytes(_answer(b"{}", b"503 Busy" + _ONCE)) as url, run_adapter(url) as stripe:
+        for _ in range(5):
+            with pytest.raises(UnavailableError):
+                await stripe.fetch_checkout("cs_test_1")
+
+        with pytest.raises(UnavailableError, match="left alone"):
+            await stripe.fetch_checkout("cs_test_1")
+        assert stripe.is_shut_out
+
+
+async def test_refusals_are_no_failures() -> None:
+    refusal = _answer(b'{"error": {"message": "No such session"}}', b"404 Not Found" + _ONCE)
+    async with run_bytes(refusal) as url, run_adapter(url) as stripe:
+        for _ in range(6):
+            with pytest.raises(ProviderRefusedError):
+                await stripe.fetch_checkout("cs_test_1")
+
+        assert not stripe.is_shut_out
+
+
+async def test_short_pause_that_the_provider_asks_for_is_made() -> None:
+    busy = (
+        b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 2\r\n"
+        b"Connection: close\r\n\r\n{}"
+    )
+    refusal = _answer(b'{"error": {"message": "No such session"}}', b"404 Not Found")
+    async with run_bytes(busy, refusal, times=1) as url, run_adapter(url) as stripe:
+        with pytest.raises(ProviderRefusedError):
+            await stripe.fetch_checkout("cs_test_1")

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.model import SubscriptionStatus as Status
-from tests.support.pages import NOTES, PLANS, Pages
+from tests.support.pages import NOTES, PLANS, Answer, Pages
 
 CHANGES = ["/account/cancel", "/account/resume"]
 
@@ -207,3 +207,84 @@ async def test_the_front_page_knows_who_is_signed_in(pages: Pages, name: str, li
     answer = await pages.get("/", session=session)
 
     assert answer.links[0] == link
+
+
+@pytest.mark.parametrize("status", list(Status))
+async def test_what_is_ill_can_be_mended(pages: Pages, status: Status) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0], status)
+
+    answer = await pages.get("/account", session=session)
+
+    is_ill = status in {Status.PAST_DUE, Status.UNPAID, Status.PAUSED}
+    assert (f'data-testid="mend-{held.id}"' in answer.body) is is_ill
+
+
+async def test_mending_leads_to_the_provider_s_page(pages: Pages) -> None:
+    session = await pages.sign_in()
+    client_id = await pages.client_of(session)
+    pages.shop.subscribe(client_id, PLANS[0], Status.PAST_DUE)
+
+    answer = await pages.submit("/account/mend", {}, session=session)
+
+    assert (answer.status, answer.location) == (303, f"https://pay.example/portal/{client_id}")
+
+
+async def test_who_never_paid_has_nothing_to_mend(pages: Pages) -> None:
+    answer = await pages.submit("/account/mend", {}, session=await pages.sign_in())
+
+    assert answer.status == 404
+
+
+async def test_mending_needs_a_form_of_ours(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.shop.subscribe(await pages.client_of(session), PLANS[0], Status.PAST_DUE)
+
+    answer = await pages.post("/account/mend", {}, session=session)
+
+    assert answer.status == 403
+
+
+async def change(pages: Pages, session: str, held_id: str, quantity: str = "1") -> Answer:
+    form = {"subscription": held_id, "plan": "writer", "quantity": quantity}
+    return await pages.submit("/account/change", form, session=session)
+
+
+async def test_a_subscription_is_changed_into_another_plan(pages: Pages) -> None:
+    session = await pages.sign_in()
+    client_id = await pages.client_of(session)
+    held = pages.shop.subscribe(client_id, PLANS[0])
+
+    answer = await change(pages, session, held.id)
+
+    assert (answer.status, answer.location) == (303, "/account")
+    assert (await pages.shop.subscriptions(client_id))[0].plan_ids == ("writer",)
+
+
+async def test_a_difference_that_is_not_paid_says_where_to_pay_it(pages: Pages) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0])
+    pages.shop.is_declining = True
+
+    answer = await change(pages, session, held.id)
+
+    assert (answer.status, answer.title) == (402, "The difference is not paid yet")
+    assert "https://pay.example/invoice" in answer.links
+
+
+@pytest.mark.parametrize("quantity", ["0", "2", "-1", "many", "1e3", "9" * 5000])
+async def test_a_number_that_is_not_sold_changes_nothing(pages: Pages, quantity: str) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0])
+
+    answer = await change(pages, session, held.id, quantity)
+
+    assert (answer.status, answer.title) == (409, "That was not possible")
+
+
+async def test_a_stranger_s_subscription_is_not_changed(pages: Pages) -> None:
+    held = pages.shop.subscribe(await pages.client_of(await pages.sign_in()), PLANS[0])
+
+    answer = await change(pages, await pages.sign_in("mallory"), held.id)
+
+    assert answer.status == 404

@@ -5,8 +5,10 @@ import re
 import pytest
 from pytest_aiohttp import AiohttpClient
 
+from policies.model import SubscriptionStatus as Status
 from tests.support.clock import FakeClock
 from tests.support.pages import PLANS, Pages, serve_pages
+from tests.support.plans import make_plan
 
 
 def offered(body: str) -> list[str]:
@@ -170,3 +172,68 @@ async def test_a_shop_without_plans_offers_none(
     answer = await pages.get(f"/checkout?to={pages.sign()}", session=session)
 
     assert (answer.status, offered(answer.body)) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "action"),
+    [
+        (Status.PAST_DUE, "Your payment needs you", "/account/mend"),
+        (Status.UNPAID, "Your payment needs you", "/account/mend"),
+        (Status.PAUSED, "Your payment needs you", "/account/mend"),
+        (Status.CANCELING, "You have this plan until its period ends", "/account/resume"),
+    ],
+)
+async def test_a_plan_that_is_ill_leads_to_its_remedy(
+    pages: Pages, status: Status, title: str, action: str
+) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0], status)
+
+    answer = await pages.submit(
+        "/checkout", {"plan": "reader", "to": pages.sign()}, session=session
+    )
+
+    assert (answer.status, answer.title) == (200, title)
+    assert f'action="{action}"' in answer.body
+    assert answer.fields("subscription") == [held.id]
+
+
+async def test_a_wider_plan_is_offered_as_a_change_that_works(pages: Pages) -> None:
+    session = await pages.sign_in()
+    client_id = await pages.client_of(session)
+    pages.shop.subscribe(client_id, PLANS[0])
+    answer = await pages.submit(
+        "/checkout", {"plan": "writer", "to": pages.sign()}, session=session
+    )
+    names = ("csrf", "subscription", "plan", "quantity")
+
+    changed = await pages.post(
+        "/account/change", {name: answer.fields(name)[0] for name in names}, session=session
+    )
+
+    assert answer.title == "Change to Writer"
+    assert changed.location == "/account"
+    assert (await pages.shop.subscriptions(client_id))[0].plan_ids == ("writer",)
+
+
+async def test_a_number_is_asked_for_only_where_several_are_sold(
+    aiohttp_client: AiohttpClient, clock: FakeClock
+) -> None:
+    plans = (make_plan("reader"), make_plan("team", apps=("notes", "api"), max_quantity=5))
+    pages = await serve_pages(aiohttp_client, clock, plans=plans)
+    session = await pages.sign_in()
+
+    answer = await pages.get(f"/checkout?to={pages.sign()}", session=session)
+
+    assert re.findall(r'id="quantity-([a-z]*)"', answer.body) == ["team"]
+    assert 'max="5"' in answer.body
+
+
+@pytest.mark.parametrize("quantity", ["0", "2", "-1", "two"])
+async def test_a_number_that_is_not_sold_is_refused(pages: Pages, quantity: str) -> None:
+    session = await pages.sign_in()
+    form = {"plan": "reader", "to": pages.sign(), "quantity": quantity}
+
+    answer = await pages.submit("/checkout", form, session=session)
+
+    assert (answer.status, answer.title) == (400, "Please choose again")

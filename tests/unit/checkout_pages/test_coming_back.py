@@ -43,6 +43,17 @@ async def test_who_did_not_pay_may_choose_again(pages: Pages, state: CheckoutSta
     assert answer.links[0] == "http://notes.example/page?x=1"
 
 
+async def test_a_payment_that_failed_is_told_as_such(pages: Pages) -> None:
+    session = await pages.sign_in()
+    bought = await pages.begin(session)
+    pages.shop.settle(bought, CheckoutState.FAILED)
+
+    answer = await pages.get(f"/checkout/return?session_id={bought}", session=session)
+
+    assert (answer.status, answer.title) == (200, "Your payment failed")
+    assert answer.links[0] == "http://notes.example/page?x=1"
+
+
 async def test_what_the_url_says_of_payment_is_not_believed(pages: Pages) -> None:
     session = await pages.sign_in()
     bought = await pages.begin(session)
