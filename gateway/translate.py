@@ -9,7 +9,8 @@ from billing.reconcile.reconciler import ReconcileSettings
 from billing.webhooks.worker import WorkerSettings
 from checkout_pages.ports import AppInfo, DemoMode, PageSettings
 from gateway.config.app_schema import AppConfig, RouteConfig
-from gateway.config.schema import Config, PlanConfig, ProxyConfig
+from gateway.config.billing_schema import PlanConfig
+from gateway.config.schema import Config, ProxyConfig
 from gateway.errors import StartError
 from policies.requirement import Access, OnUnknown, Requirement
 from proxy.certificates import CertificateError, Certificates

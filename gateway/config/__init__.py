@@ -9,6 +9,7 @@ values        the kinds of value: their form and what is said of a wrong one
 section       what every part of the file has in common
 schema        every key: type, unit, range, default
 app_schema    the same for apps: servers, routes
+billing_schema the same for what is sold, and how it is kept true
 reflect       questions to the schema: what stands at a place, and is it secret
 secrecy       secrets that stand in clear, and what no message may show
 translate     the schema's objections in plain words, at their place

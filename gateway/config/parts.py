@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gateway.config.app_schema import AppConfig
+from gateway.config.billing_schema import BillingConfig, PlanConfig
 from gateway.config.schema import (
-    BillingConfig,
     EncryptionConfig,
     IdentityConfig,
     ListenConfig,
     OAuthConfig,
-    PlanConfig,
     PublicConfig,
     SecretsConfig,
 )

@@ -1,6 +1,7 @@
 from gateway.config.app_schema import RouteConfig
+from gateway.config.billing_schema import BillingConfig
 from gateway.config.reflect import field_at, holds_secret, model_at, open_keys
-from gateway.config.schema import BillingConfig, Config, ListenConfig
+from gateway.config.schema import Config, ListenConfig
 
 
 def test_the_model_at_a_path_is_found_through_lists() -> None:
