@@ -18,6 +18,7 @@ from policies.model import SubscriptionStatus
 from tests.integration.billing.conftest import Shop
 
 CAUSE = Cause(Source.ADMIN, "api:test")
+_NOBODY = "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d"
 
 
 async def bought(shop: Shop, plan: str = "reader", quantity: int = 1) -> SubscriptionView:
@@ -41,8 +42,6 @@ async def change(
     item: str | None = None,
     key: str | None = None,
 ) -> SubscriptionView:
-
-_NOBODY = "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d"
     return await shop.changes.change(
         shop.client_id, held.id, plan_id=plan, quantity=quantity, item=item, cause=CAUSE, key=key
     )
@@ -237,9 +236,7 @@ async def test_every_wish_is_in_the_audit_log_with_who_had_it(shop: Shop) -> Non
     assert row["after"]["plan"] == "team"
 
 
-@pytest.mark.parametrize(
-    "subscription_id", [_NOBODY, "no id at all"]
-)
+@pytest.mark.parametrize("subscription_id", [_NOBODY, "no id at all"])
 async def test_what_is_not_there_is_not_found(shop: Shop, subscription_id: str) -> None:
     with pytest.raises(NotFoundError):
         await shop.changes.resume(shop.client_id, subscription_id, cause=CAUSE)
