@@ -15,7 +15,7 @@ PACKAGES = ("policies", "billing", "proxy", "checkout_pages", "gateway", "demo",
 # What each package may import of the others; a dotted name is that module alone.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "policies": (),
-    "billing": ("policies.model", "policies.permission"),
+    "billing": ("policies.model", "policies.permission", "policies.return_url"),
     "proxy": ("policies",),
     "checkout_pages": ("policies", "billing.model", "billing.errors"),
     "gateway": ("policies", "billing", "proxy", "checkout_pages"),
@@ -26,7 +26,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "policies": frozenset(),
     "billing": frozenset(
-        {"aiohttp", "asyncpg", "cachetools", "cryptography", "jwt", "redis", "stripe", "structlog"}
+        {
+            "aiohttp",
+            "asyncpg",
+            "cachetools",
+            "cryptography",
+            "jwt",
+            "pydantic",
+            "pydantic_core",
+            "redis",
+            "stripe",
+            "structlog",
+        }
     ),
     "proxy": frozenset({"aiohttp", "cachetools", "jwt", "multidict", "structlog", "yarl"}),
     "checkout_pages": frozenset({"aiohttp", "aiohttp_jinja2", "jinja2", "structlog"}),
