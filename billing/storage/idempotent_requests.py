@@ -1,0 +1,98 @@
+"""Requests that were made with an Idempotency-Key: claimed once, answered again for a day."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from billing.storage.pool import Connection
+
+KEPT_FOR: Final = timedelta(hours=24)
+"""As long as the payment provider keeps ours."""
+_LEASE: Final = timedelta(seconds=60)
+"""Longer than any request takes; after it, whoever had claimed the key is taken for dead."""
+# What one statement deletes well within its time-out; it is called every ten minutes.
+_AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request that came before. `answer` is sealed, and None while it is under way."""
+
+    fingerprint: bytes
+    answer: bytes | None
+
+
+async def claim_request(
+    connection: Connection, caller: str, key: str, fingerprint: bytes, now: datetime
+) -> Known | None:
+    """Claim the key and return None, or return the request that has it.
+
+    One insert decides. What is older than `KEPT_FOR` is as if it had never been; a claim of
+    the same request that was left is taken over when its lease has ended.
+    """
+    claimed = await connection.fetchval(
+        """
+        insert into idempotent_requests as r (caller, key, fingerprint, claimed_at)
+        values ($1, $2, $3, $4)
+        on conflict (caller, key) do update
+            set fingerprint = excluded.fingerprint, answer_enc = null,
+                claimed_at = excluded.claimed_at
+            where r.claimed_at <= $4::timestamptz - $5::interval
+               or (r.answer_enc is null and r.fingerprint = excluded.fingerprint
+                   and r.claimed_at <= $4::timestamptz - $6::interval)
+        returning true
+        """,
+        caller,
+        key,
+        fingerprint,
+        now,
+        KEPT_FOR,
+        _LEASE,
+    )
+    if claimed:
+        return None
+    row = await connection.fetchrow(
+        "select fingerprint, answer_enc from idempotent_requests where caller = $1 and key = $2",
+        caller,
+        key,
+    )
+    # Released between the two statements: it may be claimed, by a request that comes again.
+    return Known(row["fingerprint"], row["answer_enc"]) if row else Known(fingerprint, None)
+
+
+async def keep_answer(
+    connection: Connection, caller: str, key: str, claimed_at: datetime, answer: bytes
+) -> None:
+    """Keep what was answered, sealed, unless the claim was taken over meanwhile."""
+    await connection.execute(
+        "update idempotent_requests set answer_enc = $4"
+        " where caller = $1 and key = $2 and claimed_at = $3",
+        caller,
+        key,
+        claimed_at,
+        answer,
+    )
+
+
+async def release_request(
+    connection: Connection, caller: str, key: str, claimed_at: datetime
+) -> None:
+    """Free the key of a request that came to nothing, so that it can be made again."""
+    await connection.execute(
+        "delete from idempotent_requests"
+        " where caller = $1 and key = $2 and claimed_at = $3 and answer_enc is null",
+        caller,
+        key,
+        claimed_at,
+    )
+
+
+async def purge_requests(connection: Connection, now: datetime) -> int:
+    """Delete some of what is too old to be answered again, and return how many that were."""
+    status = await connection.execute(
+        "delete from idempotent_requests where (caller, key) in"
+        " (select caller, key from idempotent_requests where claimed_at <= $1 limit $2)",
+        now - KEPT_FOR,
+        _AT_ONCE,
+    )
+    return int(status.rpartition(" ")[2])
