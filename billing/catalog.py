@@ -46,6 +46,10 @@ class Catalog:
         except KeyError:
             raise UnknownPlanError(f"no plan {plan_id!r} is for sale") from None
 
+    def versions(self, plan_id: str) -> tuple[Plan, ...]:
+        """Return every version of the plan, whether it is still on sale or not."""
+        return tuple(plan for plan in self._by_price.values() if plan.id == plan_id)
+
     def unlocking(self, app_id: str, feature: str) -> tuple[Plan, ...]:
         """Return the plans on sale that give the feature of the app."""
         return tuple(p for p in self._for_sale.values() if p.unlocks(app_id, feature))

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from billing.errors import UnavailableError
+from billing.storage.idempotent_requests import purge_requests
 from billing.storage.sessions import purge_sessions
 from billing.webhooks.retention import prune_events
 from gateway.clock import wall
@@ -149,9 +150,10 @@ class Back:
             await asyncio.sleep(_TIDY_EVERY_S)
 
     async def _tidy(self) -> None:
-        """Delete ended sessions and old events, change old keys, and record whom nobody knew."""
+        """Delete what has had its time, change old keys, and record whom nobody knew."""
         async with self._stores.database.transaction() as connection:
             await purge_sessions(connection, wall())
+            await purge_requests(connection, wall())
         if self._now is not None:
             await prune_events(self._now.selling.inbox, wall())
             await self._now.access.keys.rotate_if_due(wall())

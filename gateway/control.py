@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from billing.api import problems as api_problems
 from proxy import problems
 
 _log = structlog.get_logger("gateway.control")
@@ -47,10 +48,10 @@ def create_control_app() -> web.Application:
 async def _explain(request: web.Request) -> web.Response:
     """Tell whoever follows a problem document's type what it means."""
     name = request.match_info["name"]
-    found = next((p for p in problems.ALL if p.name == name), None)
-    if found is None:
-        raise web.HTTPNotFound
-    return web.Response(text=f"{found.title} ({found.status})\n\n{found.meaning}\n")
+    for found in (*problems.ALL, *api_problems.ALL):
+        if found.name == name:
+            return web.Response(text=f"{found.title} ({found.status})\n\n{found.meaning}\n")
+    raise web.HTTPNotFound
 
 
 @web.middleware
@@ -63,5 +64,11 @@ async def _hide_trouble(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:  # noqa: BLE001 - the top of a request: logged, and told as an error
         request_id = request.headers.get("X-Request-Id", "")
         _log.exception("control_failed", path=request.path, request_id=request_id)
-        body = {"title": "Internal error", "status": 500, "request_id": request_id}
+        told = problems.INTERNAL_ERROR
+        body = {
+            "type": f"/problems/{told.name}",
+            "title": told.title,
+            "status": told.status,
+            "request_id": request_id,
+        }
         return web.json_response(body, status=500, content_type="application/problem+json")

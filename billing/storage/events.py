@@ -14,12 +14,16 @@ from billing.webhooks.inbox import CHANNEL, body_context
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events; None is every one. `client_id` is whose objects they are about."""
+    """Which events; None is every one. `client_id` is whose objects they are about.
+
+    `before_id` goes on where a list ended.
+    """
 
     state: str | None = None
     type: str | None = None
     since: datetime | None = None
     client_id: str | None = None
+    before_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,14 @@ async def list_events(connection: Connection, wanted: EventFilter, *, limit: int
               where client_id = $4::text::uuid
               union all select 'customer:' || psp_id from psp_customers
               where client_id = $4::text::uuid))
-        order by id desc limit $5
+          and ($5::bigint is null or id < $5)
+        order by id desc limit $6
         """,  # noqa: S608 - our own column list
         wanted.state,
         wanted.type,
         wanted.since,
         wanted.client_id,
+        wanted.before_id,
         limit,
     )
     return [_event(row) for row in rows]

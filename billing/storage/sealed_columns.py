@@ -46,6 +46,7 @@ COLUMNS: Final = (
         place="psp || ':' || external_id",
         is_old=True,
     ),
+    SealedColumn("idempotent_requests", "answer_enc", place="caller || '/' || key"),
     SealedColumn("signing_keys", "private_sealed", id="kid", id_type="text", place="kid"),
     SealedColumn("subscriptions", "raw_enc", place="psp || ':' || psp_sub_id"),
 )

@@ -3,6 +3,7 @@
 visitors    the request path: the gate and the ways to the apps
 access      who may call the API
 selling     what keeps our rows true, and the control application
+api         the API, its document, and the page that shows it
 offers      what may be bought, changed, given back and given by hand
 notices     who hears of changes
 extras      what demo mode changes

@@ -27,6 +27,7 @@ from gateway.translate import (
     worker_settings_of,
 )
 from gateway.wiring.access import Access
+from gateway.wiring.api import add_api
 from gateway.wiring.extras import Extras
 from gateway.wiring.offers import Offers, offers_of
 from gateway.wiring.provider import applier_of, provider_of
@@ -38,6 +39,7 @@ class Selling:
     """What one configuration makes of the control side."""
 
     provider: Stripe
+    catalog: Catalog
     offers: Offers
     endpoint: WebhookEndpoint
     inbox: Inbox
@@ -86,7 +88,7 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     offers = offers_of(config, extras, stores, provider, catalog, applier)
     reconciler = reconciler_of(config, extras, stores.database, provider, applier, inbox)
     janitor = CommandJanitor(offers.commands)
-    return Selling(provider, offers, endpoint, inbox, worker, reconciler, janitor)
+    return Selling(provider, catalog, offers, endpoint, inbox, worker, reconciler, janitor)
 
 
 def control_of(
@@ -99,6 +101,7 @@ def control_of(
 ) -> ControlServer:
     """Return the control application, not yet listening."""
     app = create_control_app()
+    add_api(app, config, extras, stores, selling.catalog, selling.offers, access)
     app.add_routes(selling.endpoint.routes())
     app.add_routes(access.endpoint.routes())
     app.add_routes(Health(checks_of(stores)).routes())

@@ -2,6 +2,7 @@
 -- The answers hold personal data and addresses of open checkouts, and are sealed.
 
 create table idempotent_requests (
+    id          uuid        not null unique default gen_random_uuid(),
     caller      text        not null,    -- the actor, so that two callers' keys never meet
     key         text        not null check (length(key) between 1 and 200),
     fingerprint bytea       not null,    -- SHA-256 of method, path and body

@@ -1,0 +1,151 @@
+"""Payments and refunds."""
+
+from collections.abc import Mapping
+
+from billing.api import problems
+from billing.api.call import NOBODYS, Aim, Answer, Binding, Call
+from billing.api.cursor import no_cursor, read_text, write_text
+from billing.api.lists import next_url_of
+from billing.api.models import money
+from billing.api.places import Places
+from billing.api.ports import Payments, Plans, Refunds, Seller
+from billing.api.problems import ProblemError
+from billing.api.resources.aims import app_of
+from billing.api.resources.clients import check_open_client
+from billing.errors import NotFoundError
+from billing.model import AlreadyHeld, Hosted, Remedy, Settling
+from billing.storage.pool import Database
+from billing.views import PaymentView
+
+_REMEDIES: Mapping[Remedy, str] = {
+    Remedy.NOTHING: "The client has this plan.",
+    Remedy.MEND: "The client has this plan, and its payment has to be mended in the portal.",
+    Remedy.RESUME: "The client has this plan, cancelled; resume its subscription.",
+    Remedy.CHANGE: "The client pays for a part of this plan; change its subscription.",
+}
+
+
+class Checkouts:
+    """Opens checkouts for whoever starts a payment or a subscription."""
+
+    def __init__(
+        self, seller: Seller, payments: Payments, database: Database, places: Places
+    ) -> None:
+        self._seller = seller
+        self._payments = payments
+        self._database = database
+        self._places = places
+
+    async def open(
+        self, call: Call, client_id: str, plan: str, quantity: int, return_url: str | None
+    ) -> PaymentView:
+        """Return the payment that now waits for the client.
+
+        Raises:
+            ProblemError: the client is not there, has the plan, or has ordered it.
+        """
+        place = self._places.get(return_url)
+        await check_open_client(self._database, client_id)
+        begun = await self._seller.begin(
+            client_id,
+            plan,
+            return_host=place.host,
+            return_to=place.target,
+            quantity=quantity,
+            key=call.command_key if call.key is not None else None,
+        )
+        payment = await self._payments.find_payment(_checkout_of(begun).id)
+        if payment is None:
+            raise NotFoundError("the checkout is gone")
+        return payment
+
+
+class PaymentCalls:
+    """Carries the calls about payments out."""
+
+    def __init__(
+        self, checkouts: Checkouts, payments: Payments, refunds: Refunds, plans: Plans, url: str
+    ) -> None:
+        self._checkouts = checkouts
+        self._payments = payments
+        self._refunds = refunds
+        self._plans = plans
+        self._url = url
+
+    def bindings(self) -> Mapping[str, Binding]:
+        """Return what carries each operation out."""
+        return {
+            "start_payment": Binding(self._aim_at_new, self._start),
+            "list_payments": Binding(self._aim_at_list, self._list),
+            "get_payment": Binding(self._aim_at_one, self._get),
+            "refund_payment": Binding(self._aim_at_one, self._refund),
+        }
+
+    async def _aim_at_new(self, call: Call) -> Aim:
+        body = call.told(money.StartPayment)
+        return Aim(body.client_id, app_of(call, self._plans, (body.plan,), every=True))
+
+    async def _aim_at_list(self, call: Call) -> Aim:
+        return Aim(call.asked(money.PaymentQuery).client_id)
+
+    async def _aim_at_one(self, call: Call) -> Aim:
+        payment = await self._payments.find_payment(call.path["payment_id"])
+        if payment is None:
+            return NOBODYS
+        return Aim(payment.client_id, app_of(call, self._plans, (payment.plan,), every=True))
+
+    async def _start(self, call: Call) -> Answer:
+        body = call.told(money.StartPayment)
+        payment = await self._checkouts.open(
+            call, body.client_id, body.plan, body.quantity, body.return_url
+        )
+        return Answer(_told(payment), f"/payments/{payment.id}")
+
+    async def _list(self, call: Call) -> Answer:
+        query = call.asked(money.PaymentQuery)
+        try:
+            page = await self._payments.list_payments(
+                client_id=query.client_id,
+                app_id=call.app_id,
+                cursor=read_text(query.cursor),
+                limit=query.limit,
+            )
+        except NotFoundError:
+            raise no_cursor() from None
+        cursor = write_text(page.cursor) if page.cursor is not None else None
+        url = next_url_of(f"{self._url}/payments", query, cursor)
+        items = [_told(payment) for payment in page.payments]
+        return Answer(money.PaymentPage(items=items, next=url))
+
+    async def _get(self, call: Call) -> Answer:
+        payment = await self._payments.find_payment(call.path["payment_id"])
+        if payment is None:
+            raise ProblemError(problems.NO_SUCH_THING)
+        return Answer(_told(payment))
+
+    async def _refund(self, call: Call) -> Answer:
+        body = call.told(money.GiveBack)
+        payment_id = call.path["payment_id"]
+        refund = await self._refunds.refund(
+            payment_id, body.amount_minor, body.reason, call.cause, call.command_key
+        )
+        # What a refund came to stands with its payment.
+        return Answer(money.Refund.model_validate(refund), f"/payments/{payment_id}")
+
+
+def _checkout_of(begun: Hosted | AlreadyHeld | Settling) -> Hosted:
+    match begun:
+        case Hosted():
+            return begun
+        case Settling():
+            raise ProblemError(problems.PAYMENT_SETTLING)
+        case AlreadyHeld():
+            raise ProblemError(
+                problems.ALREADY_HELD,
+                _REMEDIES[begun.remedy],
+                subscription_id=begun.subscription_id,
+            )
+
+
+def _told(payment: PaymentView) -> money.Payment:
+    return money.Payment.model_validate(payment)
