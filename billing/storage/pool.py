@@ -27,7 +27,7 @@ ACQUIRE_TIMEOUT_S = 5.0
 _TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
 
 
-class _Keyed(asyncpg.Connection):
+class KeyedConnection(asyncpg.Connection):
     """A connection that has with it the keys of what it reads and writes."""
 
     __slots__ = ("ring",)
@@ -40,7 +40,7 @@ def ring_of(connection: Connection) -> KeyRing:
     They travel with it, so that whatever has a transaction can seal a value or write the
     audit in it, and nothing can be given a ring of other keys than its database's.
     """
-    return cast("_Keyed", connection).ring
+    return cast("KeyedConnection", connection).ring
 
 
 class Database:
@@ -56,8 +56,15 @@ class Database:
         self._lockers = asyncio.Semaphore(max(1, size // 2))
 
     @classmethod
-    async def open(cls, url: str, *, size: int, ring: KeyRing) -> "Database":
-        """Connect with at most `size` connections.
+    async def open(
+        cls,
+        url: str,
+        *,
+        size: int,
+        ring: KeyRing,
+        connection_class: type[KeyedConnection] = KeyedConnection,
+    ) -> "Database":
+        """Connect with at most `size` connections, of a class that may watch its statements.
 
         Raises:
             UnavailableError: nothing answered at `url` within `CONNECT_TIMEOUT_S`.
@@ -70,7 +77,7 @@ class Database:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 init=functools.partial(_prepare, ring),
-                connection_class=_Keyed,
+                connection_class=connection_class,
             )
         return cls(pool, size, ring)
 
@@ -138,7 +145,7 @@ def _translated() -> Iterator[None]:
 
 
 async def _prepare(ring: KeyRing, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    cast("_Keyed", connection).ring = ring
+    cast("KeyedConnection", connection).ring = ring
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )

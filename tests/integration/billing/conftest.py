@@ -92,6 +92,11 @@ class Shop:
 
 @pytest.fixture
 async def shop(database: Database, clock: FakeClock) -> Shop:
+    return await make_shop(database, clock)
+
+
+async def make_shop(database: Database, clock: FakeClock) -> Shop:
+    """Sell plans on the database to a client."""
     plans = (
         make_plan("reader"),
         make_plan("team", apps=("notes", "wiki"), amount_minor=900),
