@@ -53,10 +53,7 @@ class Checker:
         """
         found: tuple[Change, ...] = ()
         try:
-            if item.ref.kind is ObjectKind.CUSTOMER:
-                found = await self._check_customer(item)
-            else:
-                found = await self._apply(item.ref, item.found_by)
+            found = await self._check(item)
         except NoSuchObjectError as error:
             found = await self._note_missing(item, str(error))
         except ProviderRefusedError as error:
@@ -73,27 +70,35 @@ class Checker:
             UnavailableError: the provider or the database does not answer.
             ProviderRefusedError: the object is not there, or cannot be read.
         """
-        refs = [item.ref]
-        if item.ref.kind is ObjectKind.CUSTOMER:
-            refs = await self._list_unknown(item.ref.id)
+        refs = [] if item.ref.kind is ObjectKind.CUSTOMER else [item.ref]
         found: list[Change] = []
-        for ref in refs:
+        for ref in [*refs, *await self._list_unknown(item.ref)]:
             result = await self._applier.apply(ref, self._cause, dry_run=True)
             found += result.changes
         return tuple(found)
 
-    async def _check_customer(self, item: Due) -> tuple[Change, ...]:
-        """Read the customer's subscriptions that we have no row of."""
+    async def _check(self, item: Due) -> tuple[Change, ...]:
+        """Read the object, and those that hang on it and that we have no row of."""
         found: list[Change] = []
-        for ref in await self._list_unknown(item.ref.id):
-            found += await self._apply(ref, "customer")
+        if item.ref.kind is not ObjectKind.CUSTOMER:
+            found += await self._apply(item.ref, item.found_by)
+        for ref in await self._list_unknown(item.ref):
+            found += await self._apply(ref, item.ref.kind.value)
         return tuple(found)
 
-    async def _list_unknown(self, psp_customer_id: str) -> list[ObjectRef]:
-        listed = await self._provider.list_subscriptions(psp_customer_id)
+    async def _list_unknown(self, ref: ObjectRef) -> list[ObjectRef]:
+        """Return a customer's subscriptions, or a subscription's payments, without a row."""
+        match ref.kind:
+            case ObjectKind.CUSTOMER:
+                kind = ObjectKind.SUBSCRIPTION
+                listed = await self._provider.list_subscriptions(ref.id)
+            case ObjectKind.SUBSCRIPTION:
+                kind = ObjectKind.PAYMENT
+                listed = await self._provider.list_payments(ref.id)
+            case _:
+                return []
         async with self._database.connection() as connection:
-            unknown = await due.list_unknown(connection, self._account, listed)
-        return [ObjectRef(ObjectKind.SUBSCRIPTION, psp_sub_id) for psp_sub_id in unknown]
+            return await due.list_unknown(connection, self._account, kind, listed)
 
     async def _apply(self, ref: ObjectRef, found_by: str) -> tuple[Change, ...]:
         result = await self._applier.apply(ref, self._cause)

@@ -248,15 +248,16 @@ async def mark_checked(
 
 
 async def list_unknown(
-    connection: Connection, account: Account, psp_sub_ids: tuple[str, ...]
-) -> list[str]:
-    """Return those of the subscriptions that we have no row of."""
+    connection: Connection, account: Account, kind: ObjectKind, ids: tuple[str, ...]
+) -> list[ObjectRef]:
+    """Return those of the objects of a kind that we have no row of."""
+    table, column = _CHECKED[kind]
     rows = await connection.fetch(
-        "select id from unnest($3::text[]) with ordinality as asked(id, place)"
-        " where not exists (select 1 from subscriptions s where s.psp = $1 and s.livemode = $2"
-        " and s.psp_sub_id = asked.id) order by place",
+        "select id from unnest($3::text[]) with ordinality as asked(id, place)"  # noqa: S608 - names of ours
+        f" where not exists (select 1 from {table} t where t.psp = $1 and t.livemode = $2"
+        f" and t.{column} = asked.id) order by place",
         account.psp,
         account.livemode,
-        list(psp_sub_ids),
+        list(ids),
     )
-    return [row["id"] for row in rows]
+    return [ObjectRef(kind, row["id"]) for row in rows]
