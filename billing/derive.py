@@ -272,10 +272,11 @@ def _taken_back_at(paid: Sequence[tuple[PaymentFact, datetime]]) -> datetime | N
     """Return since when all that paid for the item's last paid period is gone, if it is.
 
     An upgrade within a period pays for the same end as the period's own payment: only
-    with both gone is nothing left.
+    with both gone is nothing left. A change that cost nothing is no money that is left;
+    where nothing was to be paid at all, nothing can be taken back.
     """
     last = max((end for _, end in paid), default=None)
-    gone = [payment.taken_back_at for payment, end in paid if end == last]
+    gone = [p.taken_back_at for p, end in paid if end == last and p.amount_minor > 0]
     instants = [at for at in gone if at is not None]
     return max(instants, default=None) if len(instants) == len(gone) else None
 

@@ -143,7 +143,8 @@ class ProviderTruth:
     def _is_all_gone(self, paid: list[tuple[Body, int]]) -> bool:
         """Tell whether every payment for the item's last paid end was taken back."""
         last_s = max((end for _, end in paid), default=None)
-        last = [invoice for invoice, end in paid if end == last_s]
+        # What cost nothing is no money that is left.
+        last = [i for i, end in paid if end == last_s and i["amount_due"] > 0]
         return bool(last) and all(self._gone(invoice) for invoice in last)
 
     def _gone(self, invoice: Body) -> bool:

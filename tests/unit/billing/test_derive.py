@@ -256,6 +256,19 @@ def test_month_and_upgrade_both_taken_back_end_with_the_later() -> None:
     assert ends(make_subscription(payments=(month, upgrade))) == [day(12)]
 
 
+def test_change_that_cost_nothing_is_no_money_that_is_left() -> None:
+    month = gone(day(9), make_line())
+    free = make_payment("in_2", make_line(start=day(5), is_proration=True), amount_minor=0)
+
+    assert ends(make_subscription(payments=(month, free))) == [day(9)]
+
+
+def test_what_cost_nothing_at_all_cannot_be_taken_back() -> None:
+    free = make_payment("in_1", make_line(), amount_minor=0)
+
+    assert ends(make_subscription(payments=(free,))) == [END + SLACK]
+
+
 def test_credit_pays_for_nothing() -> None:
     month = gone(day(9), make_line())
     credit = make_payment("in_2", make_line(start=day(5), amount_minor=-200, is_proration=True))
