@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from billing.storage.migrate import migrate
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
 from tests.support.keys import RING
@@ -29,10 +29,24 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture
 async def database_url(servers: Servers) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, migrated and empty."""
+    async with _new_database(servers, f'template "{servers.template}"') as url:
+        yield url
+
+
+@pytest.fixture
+async def bare_database_url(servers: Servers) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, which no migration has seen."""
+    async with _new_database(servers, "") as url:
+        yield url
+
+
+@asynccontextmanager
+async def _new_database(servers: Servers, how: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     admin = await asyncpg.connect(servers.postgres)
     try:
-        await admin.execute(f'create database "{name}"')
+        await admin.execute(f'create database "{name}" {how}')
         yield servers.url_of(name)
         await admin.execute(f'drop database "{name}" with (force)')
     finally:
@@ -42,7 +56,6 @@ async def database_url(servers: Servers) -> AsyncIterator[str]:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url, size=8, ring=RING)
-    await migrate(opened)
     yield opened
     await opened.close()
 

@@ -30,15 +30,12 @@ from billing.errors import (
 )
 from billing.model import Cause, Hosted, Source
 from billing.storage.clients import get_or_create_client
-from billing.storage.migrate import migrate
-from billing.storage.pool import Database
 from demo.sandbox.bank_accounts import FAILS, SETTLES, BankAccount
 from demo.sandbox.cards import RENEWALS_FAIL, RENEWALS_PASS, Card
 from demo.sandbox.due import settle_next
 from demo.sandbox.knobs import Knobs
 from demo.sandbox.purchases import pay_session
 from tests.support.fate import When
-from tests.support.keys import RING
 from tests.support.provider_history import DAYS, ProviderHistory
 from tests.support.provider_truth import Paid, ProviderTruth
 from tests.support.seller import PLANS, Hand, Seller, open_seller
@@ -70,7 +67,6 @@ class World:
 
     runner: asyncio.Runner
     servers: Servers
-    template: str
     tally: HistoryTally
 
 
@@ -92,7 +88,9 @@ class Convergence(ProviderHistory):
     async def _open(self) -> Seller:
         admin = await asyncpg.connect(self.world.servers.postgres)
         try:
-            await admin.execute(f'create database "{self.name}" template "{self.world.template}"')
+            await admin.execute(
+                f'create database "{self.name}" template "{self.world.servers.template}"'
+            )
         finally:
             await admin.close()
         seller = await self.stack.enter_async_context(
@@ -367,26 +365,13 @@ async def _work_until_death(hand: Hand, statement: int, when: When) -> bool:
     return has_struck
 
 
-async def _make_template(servers: Servers) -> str:
-    name = f"template_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(servers.postgres)
-    try:
-        await admin.execute(f'create database "{name}"')
-    finally:
-        await admin.close()
-    database = await Database.open(servers.url_of(name), size=2, ring=RING)
-    await migrate(database)
-    await database.close()
-    return name
-
-
 @pytest.mark.timeout(_LIMIT_S * _FACTOR)
 def test_our_rows_end_as_the_provider_s(
     servers: Servers, record_property: Callable[[str, object], None]
 ) -> None:
     tally = HistoryTally()
     with asyncio.Runner() as runner:
-        world = World(runner, servers, runner.run(_make_template(servers)), tally)
+        world = World(runner, servers, tally)
         run_state_machine_as_test(
             lambda: Convergence(world),  # type: ignore[arg-type] # any callable that makes one will do
             settings=settings(

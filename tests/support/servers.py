@@ -9,22 +9,52 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import asyncpg
+
+from billing.storage.migrate import migrate
+from billing.storage.pool import Database
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.valkey import EmbeddedValkey
+from tests.support.keys import RING
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """URLs of the running pair; `postgres` names a database that holds nothing."""
+    """URLs of the running pair; `postgres` names a database that holds nothing.
+
+    `template` is the name of a database that is migrated and empty: a copy of it costs a
+    fraction of what the migrations do.
+    """
 
     postgres: str
     valkey: str
+    template: str
 
     def url_of(self, database: str) -> str:
         """Return the URL of another database of the same server."""
-        return f"postgresql:///{database}?{urlsplit(self.postgres).query}"
+        return url_of(self.postgres, database)
+
+
+async def _make_template(server_url: str) -> str:
+    name = "template_migrated"
+    admin = await asyncpg.connect(server_url)
+    try:
+        await admin.execute(f'create database "{name}"')
+    finally:
+        await admin.close()
+    database = await Database.open(url_of(server_url, name), size=1, ring=RING)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+    return name
+
+
+def url_of(server_url: str, database: str) -> str:
+    """Return the URL of another database of the server."""
+    return f"postgresql:///{database}?{urlsplit(server_url).query}"
 
 
 @contextmanager
@@ -40,7 +70,8 @@ def run_servers(folder: Path) -> Iterator[Servers]:
     postgres = EmbeddedPostgres(folder / "postgres", folder / "run", durable=False)
     valkey = EmbeddedValkey(folder / "valkey", folder / "run")
     try:
-        yield Servers(wait_for(postgres.start()), wait_for(valkey.start()))
+        url = wait_for(postgres.start())
+        yield Servers(url, wait_for(valkey.start()), wait_for(_make_template(url)))
     finally:
         wait_for(valkey.stop())
         wait_for(postgres.stop())

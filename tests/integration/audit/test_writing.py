@@ -139,9 +139,9 @@ async def test_a_row_without_a_chain_is_refused(database: Database) -> None:
             )
 
 
-async def _older(database_url: str) -> Database:
+async def _older(bare_database_url: str) -> Database:
     """Return a database of a version before there were chains, with three rows, brought up."""
-    database = await Database.open(database_url, size=4, ring=RING)
+    database = await Database.open(bare_database_url, size=4, ring=RING)
     older = [one for one in list_migrations() if one.name < "0003"]
     await migrate(database, older)
     async with database.connection() as connection:
@@ -152,8 +152,8 @@ async def _older(database_url: str) -> Database:
     return database
 
 
-async def test_rows_of_an_older_version_are_sealed_once_and_checked(database_url: str) -> None:
-    database = await _older(database_url)
+async def test_rows_of_an_older_version_are_sealed_once_and_checked(bare_database_url: str) -> None:
+    database = await _older(bare_database_url)
     try:
         unsealed = await verify(database, {})
         await asyncio.gather(seal_older(database), seal_older(database))
@@ -177,9 +177,9 @@ async def test_rows_of_an_older_version_are_sealed_once_and_checked(database_url
     ],
 )
 async def test_a_changed_row_of_an_older_version_is_found(
-    database_url: str, tampering: str
+    bare_database_url: str, tampering: str
 ) -> None:
-    database = await _older(database_url)
+    database = await _older(bare_database_url)
     try:
         await seal_older(database)
         async with database.connection() as connection:

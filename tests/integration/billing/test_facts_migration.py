@@ -40,9 +40,9 @@ insert into grants (client_id, app_id, feature, value, source, source_id, plan, 
 
 
 async def test_what_was_bought_before_the_migration_outlives_the_first_look_after_it(
-    database_url: str, clock: FakeClock
+    bare_database_url: str, clock: FakeClock
 ) -> None:
-    database = await Database.open(database_url, size=4, ring=RING)
+    database = await Database.open(bare_database_url, size=4, ring=RING)
     await migrate(database, [m for m in list_migrations() if m.name < "0005"])
     async with database.connection() as connection:
         await connection.execute(_OLD.replace("$1", f"'{clock().isoformat()}'"))

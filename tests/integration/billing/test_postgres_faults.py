@@ -80,7 +80,6 @@ async def database(database_url: str, fate: Fate) -> AsyncIterator[Database]:
     opened = await Database.open(
         database_url, size=8, ring=RING, connection_class=fate.connection_class()
     )
-    await migrate(opened)
     yield opened
     await opened.close()
 
