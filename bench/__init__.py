@@ -1,6 +1,7 @@
 """How fast we are beside others: starts them all, loads them in turns, compares.
 
-Run it as `./tollway bench proxy`. It may import everything; nobody imports it.
+Run it as `./tollway bench proxy`, or `./tollway bench webhooks`. It may import everything;
+nobody imports it.
 
 __main__   the command line
 run        one run: the app, the table, and what else was chosen
@@ -17,6 +18,7 @@ cpu        CPU time and memory of process trees
 check      is the answer right, before, while and after it is measured
 requests   the table: CPU and requests a second, in alternating rounds
 sections   what is measured beside the table
+webhooks   how fast webhooks are taken and applied
 stats      medians, spreads, ratios
 targets    what we aim at, and what we must not miss
 result     what was measured, as JSON

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,19 +11,26 @@ import typer
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.page import write_chart, write_page
+from bench.page import PROXY, WEBHOOKS, write_chart, write_page
 from bench.program import ROOT
 from bench.report import print_result
 from bench.result import Result
 from bench.run import Plan, What, run
 from bench.stacks.every import EVERY
 from bench.stacks.stack import Stack
+from bench.webhooks import run as webhooks_run
 
 _QUICK_ROUNDS, _ROUNDS = 3, 6
 _QUICK_S, _ROUND_S = 1.0, 4.0
 # Of the fifty seconds that are promised, starting and stopping need some.
 _QUICK_LIMIT_S = 40.0
 _WIDTH_CHARS = 120
+
+_JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result.")]
+_Docs = Annotated[bool, typer.Option("--docs", help="Renew docs/performance.md.")]
+_FromFile = Annotated[
+    Path | None, typer.Option("--from", help="Tell an earlier --json again; measure nothing.")
+]
 
 app = typer.Typer(name="tollway bench", add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,18 +50,14 @@ def proxy(
     stack: Annotated[
         list[str] | None, typer.Option(help="Put this into the table; may be repeated.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result.")] = None,
+    json_file: _JsonFile = None,
     svg_file: Annotated[Path | None, typer.Option("--svg", help="Draw the chart.")] = None,
-    docs: Annotated[bool, typer.Option("--docs", help="Renew docs/performance.md.")] = False,
-    from_file: Annotated[
-        Path | None, typer.Option("--from", help="Tell an earlier --json again; measure nothing.")
-    ] = None,
+    docs: _Docs = False,
+    from_file: _FromFile = None,
 ) -> None:
     """Compare one proxied request: CPU time, requests a second, latency, bodies, memory."""
-    if sys.platform != "linux":
-        _fail("bench: CPU time is read from /proc, which only Linux has", 1)
-    console = Console()
-    console.width = max(console.width, _WIDTH_CHARS)
+    _check_platform()
+    console = _console()
     plan = Plan(
         what=frozenset(only or ([What.REQUESTS] if quick else What)),
         stacks=_chosen(stack or []),
@@ -63,30 +67,66 @@ def proxy(
         limit_s=_QUICK_LIMIT_S if quick else None,
     )
     try:
-        result = _measured(plan, console) if from_file is None else _read(from_file)
+        result = _result(lambda: run(plan, _say(console)), from_file)
         print_result(console, result)
-        if json_file is not None:
-            json_file.write_text(result.model_dump_json(indent=2) + "\n")
+        _keep(result, json_file)
         if svg_file is not None:
             write_chart(result, svg_file)
         if docs:
-            write_page(result, ROOT / "docs")
+            write_page(result, ROOT / "docs", PROXY)
     except (BenchError, OSError) as error:
         _fail(f"bench: {error}", 1)
 
 
-def _measured(plan: Plan, console: Console) -> Result:
+@app.command()
+def webhooks(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer of them, within 50 s.")] = False,
+    json_file: _JsonFile = None,
+    docs: _Docs = False,
+    from_file: _FromFile = None,
+) -> None:
+    """Measure webhooks: taken a second, applied a second, until every worker knows; memory."""
+    _check_platform()
+    console = _console()
+    plan = webhooks_run.QUICK if quick else webhooks_run.FULL
     try:
-        return asyncio.run(_until_signalled(plan, console))
+        result = _result(lambda: webhooks_run.run(plan, _say(console)), from_file)
+        print_result(console, result)
+        _keep(result, json_file)
+        if docs:
+            write_page(result, ROOT / "docs", WEBHOOKS)
+    except (BenchError, OSError) as error:
+        _fail(f"bench: {error}", 1)
+
+
+def _check_platform() -> None:
+    if sys.platform != "linux":
+        _fail("bench: CPU time is read from /proc, which only Linux has", 1)
+
+
+def _console() -> Console:
+    console = Console()
+    console.width = max(console.width, _WIDTH_CHARS)
+    return console
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda line: console.print(line, highlight=False, soft_wrap=True)
+
+
+def _result(measure: Callable[[], Awaitable[Result]], from_file: Path | None) -> Result:
+    if from_file is not None:
+        return _read(from_file)
+    try:
+        return asyncio.run(_until_signalled(measure))
     except asyncio.CancelledError:
         _fail("bench: stopped", 130)
 
 
-async def _until_signalled(plan: Plan, console: Console) -> Result:
-    """Run; the first signal stops everything in order, and later ones cannot disturb that."""
-    running = asyncio.create_task(
-        run(plan, lambda line: console.print(line, highlight=False, soft_wrap=True))
-    )
+async def _until_signalled(measure: Callable[[], Awaitable[Result]]) -> Result:
+    """Measure; the first signal stops everything in order, and later ones cannot disturb that."""
+    running = asyncio.ensure_future(measure())
     asked: list[bool] = []
 
     def stop() -> None:
@@ -96,6 +136,11 @@ async def _until_signalled(plan: Plan, console: Console) -> Result:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     return await running
+
+
+def _keep(result: Result, file: Path | None) -> None:
+    if file is not None:
+        file.write_text(result.model_dump_json(indent=2) + "\n")
 
 
 def _read(file: Path) -> Result:

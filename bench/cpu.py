@@ -56,6 +56,11 @@ def resident_bytes(roots: Iterable[int]) -> int:
     return sum(_resident(stat.pid) for stat in tree_of(roots, _all_stats()))
 
 
+def tree_pids(root: int) -> list[int]:
+    """Return the process and every descendant of its."""
+    return [stat.pid for stat in tree_of([root], _all_stats())]
+
+
 def parse_resident(text: str) -> int:
     """Read `VmRSS` of `/proc/<pid>/status`, in bytes; a kernel thread and a zombie have none."""
     for line in text.splitlines():

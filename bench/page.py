@@ -1,5 +1,6 @@
-"""The measured part of `docs/performance.md`, made from a result: no figure is typed by hand."""
+"""The measured parts of `docs/performance.md`, made from results: no figure is typed by hand."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -9,21 +10,35 @@ from bench.report import busy_note, figure_text, limits, machine_line, verdict, 
 from bench.requests import OURS
 from bench.result import Machine, Requests, Result, Section
 
-BEGIN: Final = "<!-- measured: begin -->"
-END: Final = "<!-- measured: end -->"
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the page: the command that measures it, and the marks around what it told."""
+
+    command: str
+    begin: str
+    end: str
+
+
+PROXY: Final = Part("./tollway bench proxy", "<!-- measured: begin -->", "<!-- measured: end -->")
+WEBHOOKS: Final = Part(
+    "./tollway bench webhooks",
+    "<!-- webhooks measured: begin -->",
+    "<!-- webhooks measured: end -->",
+)
 
 _PAGE: Final = "performance.md"
 _CHART: Final = "performance.svg"
 
 
-def write_page(result: Result, docs: Path) -> None:
-    """Put the result between the marks of the page, and the chart beside it.
+def write_page(result: Result, docs: Path, part: Part) -> None:
+    """Put the result between the marks of its part, and the chart beside the page.
 
     Raises:
         BenchError: the page has no marks.
     """
     page = docs / _PAGE
-    page.write_text(renewed(page.read_text(), result))
+    page.write_text(renewed(page.read_text(), result, part))
     if result.requests is not None:
         write_chart(result, docs / _CHART)
 
@@ -39,17 +54,17 @@ def write_chart(result: Result, file: Path) -> None:
     file.write_text(chart_of(result.requests, result.machine))
 
 
-def renewed(text: str, result: Result) -> str:
+def renewed(text: str, result: Result, part: Part) -> str:
     """Return the page's text with the result between its marks.
 
     Raises:
         BenchError: the page has no marks.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(part.begin)
+    _, end, after = rest.partition(part.end)
     if not begin or not end:
-        raise BenchError(f"{_PAGE} has no line {BEGIN!r} with {END!r} below it")
-    return f"{before}{BEGIN}\n{_measured(result)}\n{END}{after}"
+        raise BenchError(f"{_PAGE} has no line {part.begin!r} with {part.end!r} below it")
+    return f"{before}{part.begin}\n{_measured(result, part)}\n{part.end}{after}"
 
 
 def chart_of(requests: Requests, machine: Machine) -> str:
@@ -61,12 +76,12 @@ def chart_of(requests: Requests, machine: Machine) -> str:
     return draw(requests.stacks, OURS, caption)
 
 
-def _measured(result: Result) -> str:
+def _measured(result: Result, part: Part) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in result.machine.versions.items())
     parts = [
         (
-            f"Measured on {result.at:%d %B %Y} by `./tollway bench proxy`"
-            f"{' --quick' if result.quick else ''}: {machine_line(result.machine)}."
+            f"Measured on {result.at:%d %B %Y} by `{part.command}"
+            f"{' --quick' if result.quick else ''}`: {machine_line(result.machine)}."
         ),
         f"Versions: {versions}.",
     ]

@@ -62,3 +62,9 @@ SOCKET_KB: Final = Target(target=15.0, floor=30.0)
 
 TWO_WORKERS: Final = Target(target=1.8, floor=1.6, more_is_better=True)
 """What two workers serve, through what one serves."""
+
+ACCEPTED_PER_S: Final = Target(target=1500.0, floor=700.0, more_is_better=True)
+"""Webhooks verified, stored and answered a second, by one core that does all of it."""
+
+DRAIN_GROWTH_MB: Final = Target(target=20.0, floor=20.0)
+"""Memory that a long inbox costs while it is worked off; it must stay flat."""

@@ -4,4 +4,5 @@ handler   a plain reverse proxy on aiohttp, as most people would write one
 pacer     a load at a given rate, for latencies
 bulk      large bodies: the app, and a client
 sockets   idle WebSockets: the app, and a client
+sender    webhooks, signed, as fast as they are taken
 """

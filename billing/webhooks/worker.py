@@ -20,7 +20,10 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """`poll_s`: how often the table is looked at unasked. `concurrency`: objects at once."""
+    """`poll_s`: how often the table is looked at unasked. `concurrency`: objects at once.
+
+    With a concurrency of 0 nothing is applied: that is left to workers of other processes.
+    """
 
     poll_s: float
     concurrency: int
@@ -36,6 +39,7 @@ class InboxWorker:
         self._processor = processor
         self._clock = clock
         self._poll_s = settings.poll_s
+        self._applies = settings.concurrency > 0
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._wake = asyncio.Event()
         self._is_retired = False
@@ -54,7 +58,8 @@ class InboxWorker:
         async with asyncio.TaskGroup() as tasks:
             while not self._is_retired:
                 self._wake.clear()
-                await self._start_due(tasks)
+                if self._applies:
+                    await self._start_due(tasks)
                 try:
                     async with asyncio.timeout(self._poll_s):
                         await self._wake.wait()

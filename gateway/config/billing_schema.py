@@ -41,7 +41,10 @@ class WorkerConfig(Section):
     poll_s: Seconds = Field(5.0, description="seconds between looks at the inbox unasked")
     max_attempts: Whole = Field(12, ge=1, le=100, description="tries, then a dead letter")
     concurrency: Whole = Field(
-        4, ge=1, le=64, description="objects applied at once; half of database.pool_size at most"
+        4,
+        ge=0,
+        le=64,
+        description="objects applied at once; half of database.pool_size at most; 0: none here",
     )
 
 

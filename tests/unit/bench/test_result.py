@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.page import BEGIN, END, chart_of, renewed, write_chart, write_page
+from bench.page import PROXY, chart_of, renewed, write_chart, write_page
 from bench.report import print_result
 from bench.result import Result
 from tests.support.measured import make_result, make_stack
 
 RESULT = make_result(make_stack("tollway", 60, 62, 66), make_stack("nginx-auth", 40, 41, 42))
-PAGE = f"# Performance\n\nBefore.\n\n{BEGIN}\nold figures\n{END}\n\nAfter.\n"
+PAGE = f"# Performance\n\nBefore.\n\n{PROXY.begin}\nold figures\n{PROXY.end}\n\nAfter.\n"
 
 
 def test_what_is_written_reads_the_same() -> None:
@@ -45,10 +45,10 @@ def test_an_unknown_field_is_refused() -> None:
 
 
 def test_the_page_keeps_what_people_wrote_and_drops_old_figures() -> None:
-    text = renewed(PAGE, RESULT)
+    text = renewed(PAGE, RESULT, PROXY)
 
     assert text.startswith("# Performance\n\nBefore.\n")
-    assert text.endswith(f"{END}\n\nAfter.\n")
+    assert text.endswith(f"{PROXY.end}\n\nAfter.\n")
     assert "old figures" not in text
     assert "| tollway | something | 62 (60" in text
     assert "| nginx-auth | 1.51 (1.50" in text
@@ -59,17 +59,17 @@ def test_the_page_keeps_what_people_wrote_and_drops_old_figures() -> None:
 
 
 def test_renewing_twice_changes_nothing_more() -> None:
-    once = renewed(PAGE, RESULT)
+    once = renewed(PAGE, RESULT, PROXY)
 
-    assert renewed(once, RESULT) == once
+    assert renewed(once, RESULT, PROXY) == once
 
 
-@pytest.mark.parametrize("page", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
+@pytest.mark.parametrize("page", ["", f"{PROXY.begin}\n", f"{PROXY.end}\n{PROXY.begin}\n"])
 def test_a_page_without_its_marks_is_left_alone(tmp_path: Path, page: str) -> None:
     (tmp_path / "performance.md").write_text(page)
 
     with pytest.raises(BenchError, match="has no line"):
-        write_page(RESULT, tmp_path)
+        write_page(RESULT, tmp_path, PROXY)
 
     assert (tmp_path / "performance.md").read_text() == page
 
@@ -79,15 +79,15 @@ def test_a_machine_that_was_busy_is_told(load: float | None, is_busy: bool) -> N
     machine = RESULT.machine.model_copy(update={"load": load})
     result = RESULT.model_copy(update={"machine": machine})
 
-    assert ("busy with something else" in renewed(PAGE, result)) is is_busy
+    assert ("busy with something else" in renewed(PAGE, result, PROXY)) is is_busy
 
 
 def test_page_and_chart_are_written_together(tmp_path: Path) -> None:
     (tmp_path / "performance.md").write_text(PAGE)
 
-    write_page(RESULT, tmp_path)
+    write_page(RESULT, tmp_path, PROXY)
 
-    assert (tmp_path / "performance.md").read_text() == renewed(PAGE, RESULT)
+    assert (tmp_path / "performance.md").read_text() == renewed(PAGE, RESULT, PROXY)
     assert RESULT.requests is not None
     chart = chart_of(RESULT.requests, RESULT.machine)
     assert (tmp_path / "performance.svg").read_text() == chart

@@ -1,0 +1,7 @@
+"""How fast webhooks are taken and applied, in one run: `./tollway bench webhooks`.
+
+run      one run: subscriptions, their events, taken first and applied then
+shop     what runs meanwhile: the payment sandbox, Postgres, the gateway
+events   the events: duplicated and shuffled, with a fixed seed
+inbox    what Postgres says of them, and whether all came out right
+"""
