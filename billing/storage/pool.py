@@ -28,10 +28,30 @@ _TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
 
 
 class KeyedConnection(asyncpg.Connection):
-    """A connection that has with it the keys of what it reads and writes."""
+    """A connection that has with it the keys of what it reads and writes.
 
-    __slots__ = ("ring",)
+    Back in the pool it is not reset, which would be one more round trip for every use: no
+    session of ours has settings or cursors to reset. What one may have is a lock, and only
+    one whose unlocking was not confirmed still needs that.
+    """
+
+    __slots__ = ("may_hold_lock", "ring")
     ring: KeyRing
+    may_hold_lock: bool
+
+    def get_reset_query(self) -> str:
+        """Return what a connection needs before the next may have it, mostly nothing."""
+        return "select pg_advisory_unlock_all()" if self.may_hold_lock else ""
+
+    async def lock(self, name: str) -> None:
+        """Wait for the advisory lock, which the session holds until `unlock`."""
+        self.may_hold_lock = True
+        await self.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
+
+    async def unlock(self, name: str) -> None:
+        """Give the lock back."""
+        await self.execute("select pg_advisory_unlock(hashtextextended($1, 0))", name)
+        self.may_hold_lock = False
 
 
 def ring_of(connection: Connection) -> KeyRing:
@@ -91,7 +111,11 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection, waiting at most `ACQUIRE_TIMEOUT_S` for a free one."""
+        """Lend a connection, waiting at most `ACQUIRE_TIMEOUT_S` for a free one.
+
+        Each statement is a transaction of its own. It must not change the session: what it
+        sets would be there for the next who is lent the connection.
+        """
         with _translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 yield connection
@@ -110,14 +134,13 @@ class Database:
         holder's next statement fails, so a holder that lost its lock cannot write.
         """
         async with self._room_to_lock(), self.connection() as connection:
-            await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
+            keyed = cast("KeyedConnection", connection)
+            await keyed.lock(name)
             try:
                 yield connection
             finally:
                 if not connection.is_closed():
-                    await connection.execute(
-                        "select pg_advisory_unlock(hashtextextended($1, 0))", name
-                    )
+                    await keyed.unlock(name)
 
     @asynccontextmanager
     async def _room_to_lock(self) -> AsyncIterator[None]:
@@ -145,7 +168,8 @@ def _translated() -> Iterator[None]:
 
 
 async def _prepare(ring: KeyRing, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    cast("KeyedConnection", connection).ring = ring
+    keyed = cast("KeyedConnection", connection)
+    keyed.ring, keyed.may_hold_lock = ring, False
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )

@@ -5,17 +5,24 @@ answers all of them. An event that comes later is not part of the claim, and is 
 settled by a reading that may have begun before it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import structlog
+
+from billing.errors import UnavailableError
 from billing.facts import EventRef, ObjectRef, parse_ref
 from billing.storage.arrivals import Stored, insert_event
+from billing.storage.inbox_claims import claim_events
 from billing.storage.pool import Database
 
+_log = structlog.get_logger("billing.webhooks")
+
 CHANNEL = "tollway_inbox"
-"""Wakes the worker at commit; the worker also polls, so a lost notice costs only time."""
+"""Wakes the worker after the commit; the worker also polls, so a lost notice costs only time."""
 
 # A claim of more would hold its row locks for long; the rest is claimed with the next event.
 _CLAIM_ROWS = 500
@@ -55,6 +62,9 @@ class Inbox:
     def __init__(self, database: Database, psp: str) -> None:
         self._database = database
         self._psp = psp
+        self._telling = asyncio.Lock()
+        self._stored = 0
+        self._told = 0
 
     async def store(
         self,
@@ -91,39 +101,9 @@ class Inbox:
         nobody has to clean up. Events of an object that is being read wait for that.
         """
         token = uuid4()
-        async with self._database.transaction() as connection:
-            rows = await connection.fetch(
-                """
-                with head as (
-                    select id, object_ref from psp_inbox i
-                    where state in ('received', 'failed') and psp = $1 and next_attempt_at <= $2
-                      and not exists (
-                          select 1 from psp_inbox o
-                          where o.psp = $1 and o.object_ref = i.object_ref
-                            and o.state in ('received', 'failed')
-                            and o.claim is not null and o.next_attempt_at > $2)
-                    order by next_attempt_at, id
-                    for update skip locked limit 1
-                ), others as (
-                    select i.id from psp_inbox i join head h on i.object_ref = h.object_ref
-                    where i.state in ('received', 'failed') and i.psp = $1
-                      and i.next_attempt_at <= $2 and i.id <> h.id
-                    order by i.id
-                    for update of i skip locked limit $5
-                )
-                update psp_inbox i
-                set attempts = attempts + 1, next_attempt_at = $2::timestamptz + $3, claim = $4
-                from (select id, 0 as rank from head union all select id, 1 from others) taken
-                where i.id = taken.id
-                returning i.id, i.type, i.object_ref, i.attempts, i.outages, taken.rank
-                """,
-                self._psp,
-                now,
-                lease,
-                token,
-                _CLAIM_ROWS,
-            )
-        head = next((row for row in rows if row["rank"] == 0), None)
+        async with self._database.connection() as connection:
+            rows = await claim_events(connection, self._psp, now, lease, token, _CLAIM_ROWS)
+        head = next((row for row in rows if row["is_head"]), None)
         if head is None:
             return None
         return Claim(
@@ -138,7 +118,7 @@ class Inbox:
 
     async def settle(self, claim: Claim, state: str, now: datetime, note: str | None) -> None:
         """Mark the events `done` or `ignored`; nothing happens if the claim was lost."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(
                 "update psp_inbox set state = $2, processed_at = $3, last_error = $4, claim = null"
                 " where claim = $1",
@@ -155,7 +135,7 @@ class Inbox:
 
         Returns how many died.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             dead = await connection.fetchval(
                 """
                 with failed as (
@@ -178,7 +158,7 @@ class Inbox:
 
     async def postpone(self, claim: Claim, due_at: datetime, error: str) -> None:
         """Leave the events for after an outage: the try does not count."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(
                 "update psp_inbox set state = 'failed', attempts = attempts - 1,"
                 " outages = outages + 1, next_attempt_at = $2, last_error = $3, claim = null"
@@ -201,7 +181,7 @@ class Inbox:
 
     async def hasten(self, now: datetime, limit: int) -> int:
         """Make events due that wait for the end of an outage, at most `limit`; tell how many."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             status = await connection.execute(
                 """
                 update psp_inbox set next_attempt_at = $2
@@ -243,7 +223,7 @@ class Inbox:
 
         Dead ones stay until somebody has looked at them.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             status = await connection.execute(
                 "delete from psp_inbox where id in (select id from psp_inbox"
                 " where state in ('done', 'ignored') and processed_at < $1"
@@ -266,7 +246,7 @@ class Inbox:
         context = body_context(self._psp, event.external_id)
         sealed = self._database.ring.seal(body, context) if body else b""
         token = uuid4() if lease is not None and event.ref is not None else None
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             stored, inserted = await insert_event(
                 connection,
                 self._psp,
@@ -278,11 +258,32 @@ class Inbox:
                 token=token,
                 due_at=now + lease if lease is not None else now,
             )
-            if inserted is not None and token is None:
-                await connection.execute("select pg_notify($1, '')", CHANNEL)
+        if inserted is not None and token is None and event.ref is not None:
+            await self._tell()
         if inserted is None or token is None:
             return stored, None
         return stored, Claim(token, inserted, event.type, event.ref, 1, 1, 1)
+
+    async def _tell(self) -> None:
+        """Wake the workers after the commit; one notice does for all who wait to give theirs.
+
+        Given within the commit, notices would make commits wait for each other: Postgres
+        lets only one transaction with a notice commit at a time.
+        """
+        self._stored += 1
+        mine = self._stored
+        async with self._telling:
+            if self._told >= mine:
+                return
+            told = self._stored
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute("select pg_notify($1, '')", CHANNEL)
+            except UnavailableError as error:
+                # The event is stored, and workers look at the inbox unasked.
+                _log.warning("inbox_notice_lost", why=str(error))
+            else:
+                self._told = told
 
 
 def _text(error: str) -> str:
