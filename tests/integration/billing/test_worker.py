@@ -49,6 +49,16 @@ async def buy(shop: Shop, number: int) -> list[str]:
     return names
 
 
+async def test_a_worker_for_no_objects_leaves_events_to_others(shop: Shop) -> None:
+    await store(shop, "sub_1")
+    idle = make_worker(shop, concurrency=0)
+
+    async with running(idle):
+        idle.wake()
+
+    assert await states_of(shop.database) == ["received"]
+
+
 async def test_objects_are_read_at_once_up_to_the_limit(shop: Shop) -> None:
     names = await buy(shop, 5)
     await store(shop, *names)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.page import PROXY, chart_of, renewed, write_chart, write_page
+from bench.page import PROXY, WEBHOOKS, chart_of, renewed, write_chart, write_page
 from bench.report import print_result
 from bench.result import Result
 from tests.support.measured import make_result, make_stack
@@ -56,6 +56,16 @@ def test_the_page_keeps_what_people_wrote_and_drops_old_figures() -> None:
     assert "Envoy is not installed" in text
     assert "| memory of one | 12.0 (12.0" in text
     assert "Not measured: there are none." in text
+
+
+def test_each_part_of_the_page_has_marks_of_its_own() -> None:
+    page = f"{PAGE}\n{WEBHOOKS.begin}\nold webhooks\n{WEBHOOKS.end}\n"
+
+    text = renewed(page, RESULT, WEBHOOKS)
+
+    assert "old figures" in text
+    assert "old webhooks" not in text
+    assert "`./tollway bench webhooks`" in text
 
 
 def test_renewing_twice_changes_nothing_more() -> None:
