@@ -15,7 +15,7 @@ from bench.result import Machine
 from bench.stacks.caddy import find_caddy
 from bench.stacks.envoy import find_envoy
 from bench.stacks.haproxy import find_haproxy
-from gateway.health import product_version
+from gateway.version import product_version
 
 _LIBRARIES: Final = ("aiohttp", "uvloop", "multidict", "asyncpg", "redis", "structlog", "pyjwt")
 _VERSION_TIMEOUT_S = 10

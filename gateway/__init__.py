@@ -23,6 +23,7 @@ config/         config.yaml: read, checked as a whole, faults with line and colu
 control         the gateway's own pages, webhooks and health, behind a private socket
 sessions        who is signed in
 health          alive, ready, and made of what
+version         which Tollway this is
 clock           the machine's time, or the sandbox's
 embedded/       Postgres and Valkey as child processes that never outlive us
 demo_parts      the sample apps and the sandbox as child processes

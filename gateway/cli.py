@@ -11,16 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from gateway.commands import events
-from gateway.commands.audit import audit
-from gateway.commands.clients import clients
-from gateway.commands.credentials import credentials
-from gateway.commands.keys import keys
-from gateway.commands.reconcile import reconcile
-from gateway.commands.signing_keys import signing_keys
-from gateway.commands.token import token
+from gateway.commands.loading import add_operators_commands
 from gateway.errors import RefusedError, StartError
 
 ROOT = Path(__file__).parent.parent
@@ -33,15 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-app.add_typer(audit)
-app.add_typer(clients)
-app.add_typer(keys)
-app.add_typer(credentials)
-app.add_typer(signing_keys)
-app.command()(token)
-app.add_typer(events.app, name="events")
-app.command()(reconcile)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", dir_okay=False)
@@ -59,7 +42,9 @@ def up(
     config: ConfigOption = _SHIPPED_CONFIG,
 ) -> None:
     """Start everything on this machine: databases, ten sample apps, a payment sandbox."""
-    from gateway.up import UpOptions  # noqa: PLC0415 - each command loads what it needs
+    from rich.console import Console  # noqa: PLC0415 - each command loads what it needs
+
+    from gateway.up import UpOptions  # noqa: PLC0415 - as above
     from gateway.up import up as run_up  # noqa: PLC0415 - as above
 
     console = Console()
@@ -149,9 +134,12 @@ def check_config(
 @app.command()
 def version() -> None:
     """Print the version."""
-    from gateway.health import product_version  # noqa: PLC0415 - as in `up`
+    from gateway.version import product_version  # noqa: PLC0415 - as in `up`
 
     typer.echo(f"tollway {product_version()}")
+
+
+add_operators_commands(app)
 
 
 @app.command()

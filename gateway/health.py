@@ -3,12 +3,12 @@
 import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import aiohttp
 from aiohttp import http_parser, web
+
+from gateway.version import product_version
 
 _CHECK_TIMEOUT_S = 2.0
 # Below this, aiohttp's parsers have published holes (CVE-2026-34525, CVE-2026-111750); the
@@ -39,13 +39,6 @@ def check_installation() -> None:
         raise UnsafeInstallationError(
             "aiohttp runs without its C parser: install a wheel of aiohttp for this platform"
         )
-
-
-@cache
-def product_version() -> str:
-    """Return Tollway's own version."""
-    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
-    return text.split('version = "', 1)[1].split('"', 1)[0]
 
 
 class Health:

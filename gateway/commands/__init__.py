@@ -6,6 +6,7 @@ clients       who there is, and what there is about one
 credentials   what programs prove themselves with
 events        what came in from the payment provider, and another try for what failed
 keys          the keys of the personal data and of the audit
+loading       how the command line knows these, and loads one when it is used
 printing      tables
 progress      the bar of long commands
 reconcile     compares our rows with the provider's, shows the difference, and mends it

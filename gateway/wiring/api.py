@@ -15,9 +15,9 @@ from billing.api.wrong_turns import tell_wrong_turns
 from billing.catalog import Catalog
 from gateway.clock import wall
 from gateway.config.schema import Config
-from gateway.health import product_version
 from gateway.stores import Stores
 from gateway.translate import public_origin
+from gateway.version import product_version
 from gateway.wiring.access import Access
 from gateway.wiring.extras import Extras
 from gateway.wiring.offers import Offers
