@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from billing.errors import NoSuchClientError
+from billing.errors import NoSuchClientError, NotPossibleError
 from billing.model import Cause, Source
 from billing.storage.client_overview import Overview, find_clients, get_overview
 from billing.storage.client_records import (
@@ -20,14 +20,17 @@ from billing.storage.client_records import (
     close_client,
     create_client,
     erase_client,
+    get_client,
     list_clients,
 )
+from billing.storage.holdings import list_subscription_views
 from billing.storage.pool import Connection
 from gateway.clock import wall
 from gateway.commands.apps import check_app
 from gateway.commands.audit import table_of
 from gateway.commands.printing import print_whole
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
+from policies.model import SubscriptionStatus
 
 clients = typer.Typer(
     name="clients", help="Clients: who they are, what they hold.", no_args_is_help=True
@@ -128,8 +131,11 @@ def erase(
     *,
     yes: YesOption = False,
 ) -> None:
-    """Close a client and erase what is personal; payments and grants stay. There is no way back."""
-    _end(config, data, who, erase_client, "Erase all that is personal of {}, for ever?", yes=yes)
+    """Close a client and erase what is personal; payments and grants stay. There is no way back.
+
+    A client with a live subscription is refused: it would pay on for what it is not let into.
+    """
+    _end(config, data, who, _erase, "Erase all that is personal of {}, for ever?", yes=yes)
     typer.echo("erased")
 
 
@@ -144,6 +150,10 @@ async def _list(
     config: Path | None, data: Path, app: str | None, after: str | None, limit: int
 ) -> Page:
     async with opened(config, data) as session, session.database.connection() as connection:
+        check_app(session.config, app)
+        if after is not None:
+            # Of an id that nobody has, the list would begin anew, as if all had been seen.
+            await get_client(connection, after)
         return await list_clients(connection, limit=limit, after=after, app_id=app)
 
 
@@ -178,6 +188,16 @@ async def _end_one(config: Path | None, data: Path, who: str, end: _End) -> Clie
     async with opened(config, data) as session, session.database.transaction() as connection:
         client = await _the_one(connection, who)
         return await end(connection, client.id, Cause(Source.ADMIN, session.operator), wall())
+
+
+async def _erase(connection: Connection, client_id: str, cause: Cause, now: datetime) -> Client:
+    held = await list_subscription_views(connection, client_id)
+    if any(view.status is not SubscriptionStatus.ENDED for view in held):
+        raise NotPossibleError(
+            "the client has a live subscription and would pay on: end that first"
+            " (`DELETE /subscriptions/{id}?at_period_end=false`, or at the provider)"
+        )
+    return await erase_client(connection, client_id, cause, now)
 
 
 async def _the_one(connection: Connection, who: str) -> Client:

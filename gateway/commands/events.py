@@ -180,7 +180,8 @@ async def _replay(
     if as_json:
         typer.echo(json.dumps({"replayed": replayed, "left": left}))
     else:
-        typer.echo(f"{len(replayed)} events will be applied again")
+        events_word = "event" if len(replayed) == 1 else "events"
+        typer.echo(f"{len(replayed)} {events_word} will be applied again")
     if left:
         numbers = ", ".join(map(str, left))
         raise StartError(

@@ -46,7 +46,7 @@ async def test_dead_letters_are_listed_shown_without_the_payer_and_replayed(
     assert '"evt_1"' in shown.out
     assert "example.com" not in shown.out
     assert json.loads(in_full.out)["body"] == json.loads(BODY)
-    assert replayed.out == "1 events will be applied again\n"
+    assert replayed.out == "1 event will be applied again\n"
     assert json.loads(afterwards.out)["state"] == "received"
     async with database.connection() as connection:
         actor = await connection.fetchval("select actor from audit")

@@ -87,6 +87,8 @@ async def test_a_client_is_added_shown_and_erased(tollway: Tollway) -> None:
     [
         (("clients", "show", "idp:nobody"), "there is no such client"),
         (("clients", "add", "idp:ann", "--app", "note"), "no app has the id 'note'"),
+        (("clients", "list", "--app", "note"), "no app has the id 'note'"),
+        (("clients", "list", "--after", "idp:nobody"), "there is no such client"),
         (("clients", "add", "idp:ann", "--email", "ann"), "an e-mail address is written"),
         (("audit", "list", "--client", "idp:nobody"), "there is no such client"),
         (("audit", "verify", "--from-head", "pyproject.toml"), "is not what `audit head` printed"),
@@ -109,6 +111,25 @@ async def test_nothing_is_erased_without_being_asked(tollway: Tollway) -> None:
 
     assert said.code == 1
     assert "for ever?" in said.err
+    assert (await tollway("clients", "show", "idp:ann")).code == 0
+
+
+async def test_a_client_who_would_pay_on_is_not_erased(
+    tollway: Tollway, database: Database
+) -> None:
+    added = await tollway("clients", "add", "idp:ann")
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into subscriptions (client_id, psp, livemode, psp_sub_id, raw_status, status,"
+            " started_at, observed_seq, observed_at, as_of, source) values ($1::text::uuid,"
+            " 'stripe', false, 'sub_1', 'active', 'active', now(), 1, now(), now(), 'webhook')",
+            added.out.strip(),
+        )
+
+    said = await tollway("clients", "erase", "idp:ann", "--yes")
+
+    assert said.code == 1
+    assert "live subscription" in said.err
     assert (await tollway("clients", "show", "idp:ann")).code == 0
 
 
