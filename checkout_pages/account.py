@@ -43,12 +43,14 @@ class AccountPages:
         settings = self._desk.settings
         demo = settings.demo
         issue_token = demo.issue_token if demo else None
+        client_id = signed_in.visitor.client_id
         programs = next((app for app in settings.apps if app.id == "api"), settings.apps[0])
         return render(
             request,
             "account.html",
             visitor=signed_in.visitor,
-            subscriptions=await self._account.subscriptions(signed_in.visitor.client_id),
+            subscriptions=await self._account.subscriptions(client_id),
+            bought=await self._account.bought_for_ever(client_id),
             csrf=self._desk.csrf(signed_in),
             apps=settings.apps,
             sandbox_url=demo.sandbox_url if demo else "",

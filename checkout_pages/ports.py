@@ -57,6 +57,10 @@ class Account(Protocol):
         """Return the client's subscriptions, the newest first."""
         ...
 
+    async def bought_for_ever(self, client_id: str) -> Sequence[str]:
+        """Return the names of the plans that the client bought once and still has."""
+        ...
+
     async def cancel(self, client_id: str, subscription_id: str) -> None:
         """Let the subscription end with its paid period."""
         ...

@@ -4,7 +4,7 @@ from billing.errors import NotFoundError
 from billing.model import Cause, Source, Subscription
 from billing.selling.changes import Changes
 from billing.selling.portal import Portal
-from billing.storage import subscriptions
+from billing.storage import holdings, subscriptions
 from billing.storage.pool import Database
 
 
@@ -23,6 +23,11 @@ class Account:
         """Return the client's subscriptions, the newest first."""
         async with self._database.connection() as connection:
             return await subscriptions.list_subscriptions(connection, client_id)
+
+    async def bought_for_ever(self, client_id: str) -> list[str]:
+        """Return the names of the plans that the client bought once and still has."""
+        async with self._database.connection() as connection:
+            return await holdings.list_names_bought_for_ever(connection, client_id)
 
     async def cancel(self, client_id: str, subscription_id: str) -> None:
         """Let the subscription end with its paid period."""

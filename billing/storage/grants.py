@@ -113,15 +113,3 @@ async def read_snapshot_row(connection: Connection, client_id: str) -> asyncpg.R
     if row is None:
         raise AssertionError("a select without a from-table always gives one row")
     return row
-
-
-async def holds_order(connection: Connection, client_id: str, plan_id: str) -> bool:
-    """Tell whether the client bought the plan once and for ever."""
-    return bool(
-        await connection.fetchval(
-            "select exists (select 1 from grants where client_id = $1::text::uuid and plan = $2"
-            " and source = 'order' and until_at is null and revoked_at is null)",
-            client_id,
-            plan_id,
-        )
-    )

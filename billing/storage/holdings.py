@@ -63,6 +63,18 @@ async def list_bought_for_ever(connection: Connection, client_id: str) -> list[t
     return [(row["plan"], row["version"]) for row in rows]
 
 
+async def list_names_bought_for_ever(connection: Connection, client_id: str) -> list[str]:
+    """Return the names of the plans that the client bought once and still has."""
+    rows = await connection.fetch(
+        "select distinct p.name from grants g"
+        " join plans p on p.id = g.plan and p.version = g.version"
+        " where g.client_id = $1 and g.source = 'order'"
+        " and g.until_at is null and g.revoked_at is null order by p.name",
+        parse_id(client_id),
+    )
+    return [row["name"] for row in rows]
+
+
 async def had_plan(connection: Connection, client_id: str, plan_id: str) -> bool:
     """Tell whether the client ever had a subscription of the plan, in any version."""
     return bool(

@@ -58,6 +58,7 @@ class MemoryShop:
         self.is_refusing = False
         self.is_declining = False
         self.withdrawn: set[str] = set()
+        self.bought: dict[str, Sequence[str]] = {}
         self._plans = tuple(plans)
         self._checkouts: list[_Checkout] = []
         self._subscriptions: dict[str, list[Subscription]] = {}
@@ -107,6 +108,10 @@ class MemoryShop:
     async def subscriptions(self, client_id: str) -> Sequence[Subscription]:
         self._answer()
         return tuple(reversed(self._subscriptions.get(client_id, [])))
+
+    async def bought_for_ever(self, client_id: str) -> Sequence[str]:
+        self._answer()
+        return self.bought.get(client_id, ())
 
     async def cancel(self, client_id: str, subscription_id: str) -> None:
         self._change(client_id, subscription_id, status=SubscriptionStatus.CANCELING)

@@ -44,6 +44,16 @@ async def test_an_account_without_subscriptions_says_so(pages: Pages) -> None:
     assert "None yet." in answer.body
 
 
+async def test_what_was_bought_for_good_is_shown_as_the_visitor_s(pages: Pages) -> None:
+    session = await pages.sign_in()
+    pages.shop.bought[await pages.client_of(session)] = ("Lifetime",)
+
+    answer = await pages.get("/account", session=session)
+
+    assert "Bought for good" in answer.body
+    assert "<li>Lifetime</li>" in answer.body
+
+
 async def test_subscriptions_are_listed_the_newest_first(pages: Pages) -> None:
     session = await pages.sign_in()
     client_id = await pages.client_of(session)
