@@ -1,5 +1,6 @@
 """The schema, the shipped file and the documentation tell the same."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,16 @@ def test_nothing_is_documented_that_is_no_key() -> None:
     rows = [line.split("`")[1] for line in _DOCS.splitlines() if line.startswith("| `")]
 
     assert [row for row in rows if "." in row and row not in _LEAVES] == []
+
+
+def test_the_small_file_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    (written,) = re.findall(
+        r"^## A small file$.*?^```yaml$(.*?)^```$", _DOCS, re.DOTALL | re.MULTILINE
+    )
+    file = tmp_path / "small.yaml"
+    file.write_text(written)
+
+    assert [app.id for app in load_config(file, _ENVIRONMENT).apps] == ["notes"]
 
 
 @pytest.mark.parametrize(
