@@ -169,10 +169,10 @@ async def test_keys_are_counted_and_made(tollway: Tollway) -> None:
 
 
 async def test_a_database_that_lacks_migrations_is_left_alone(
-    database_url: str, tmp_path: Path
+    bare_database_url: str, tmp_path: Path
 ) -> None:
     file = write_config(tmp_path / "config.yaml", "http://127.0.0.1:9")
-    environment = environment_of(database_url, tmp_path)
+    environment = environment_of(bare_database_url, tmp_path)
 
     said = await _run(environment, "clients", "list", "-c", str(file))
 
