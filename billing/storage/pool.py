@@ -163,7 +163,13 @@ def _translated() -> Iterator[None]:
         if (error.sqlstate or "").startswith(_TRANSIENT):
             raise UnavailableError(f"Postgres: {error}") from error
         raise
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.InterfaceError,
+        # What a connection says that was cut at a bad moment: it is of no use any more.
+        asyncpg.InternalClientError,
+    ) as error:
         raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
 
 
