@@ -30,28 +30,23 @@ _TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
 class KeyedConnection(asyncpg.Connection):
     """A connection that has with it the keys of what it reads and writes.
 
-    Back in the pool it is not reset, which would be one more round trip for every use: no
-    session of ours has settings or cursors to reset. What one may have is a lock, and only
-    one whose unlocking was not confirmed still needs that.
+    After a use that went well it is not reset, which would be one more round trip for every
+    statement: no session of ours has settings or cursors to reset. After one that did not it
+    may hold a lock, or be stuck in an operation that will never end; then its reset frees
+    it, or fails, and the pool drops it.
     """
 
-    __slots__ = ("may_hold_lock", "ring")
+    __slots__ = ("is_doubtful", "ring")
     ring: KeyRing
-    may_hold_lock: bool
+    is_doubtful: bool
 
     def get_reset_query(self) -> str:
-        """Return what a connection needs before the next may have it, mostly nothing."""
-        return "select pg_advisory_unlock_all()" if self.may_hold_lock else ""
+        """Return what makes a session like a new one where that is in doubt, else nothing."""
+        return super().get_reset_query() if self.is_doubtful else ""
 
-    async def lock(self, name: str) -> None:
-        """Wait for the advisory lock, which the session holds until `unlock`."""
-        self.may_hold_lock = True
-        await self.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
-
-    async def unlock(self, name: str) -> None:
-        """Give the lock back."""
-        await self.execute("select pg_advisory_unlock(hashtextextended($1, 0))", name)
-        self.may_hold_lock = False
+    def doubt(self, *, is_doubtful: bool) -> None:
+        """Say whether the session may be in another state than it was lent in."""
+        self.is_doubtful = is_doubtful
 
 
 def ring_of(connection: Connection) -> KeyRing:
@@ -118,7 +113,10 @@ class Database:
         """
         with _translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                keyed = cast("KeyedConnection", connection)
+                keyed.doubt(is_doubtful=True)
                 yield connection
+                keyed.doubt(is_doubtful=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -134,13 +132,14 @@ class Database:
         holder's next statement fails, so a holder that lost its lock cannot write.
         """
         async with self._room_to_lock(), self.connection() as connection:
-            keyed = cast("KeyedConnection", connection)
-            await keyed.lock(name)
+            await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
             try:
                 yield connection
             finally:
                 if not connection.is_closed():
-                    await keyed.unlock(name)
+                    await connection.execute(
+                        "select pg_advisory_unlock(hashtextextended($1, 0))", name
+                    )
 
     @asynccontextmanager
     async def _room_to_lock(self) -> AsyncIterator[None]:
@@ -175,7 +174,7 @@ def _translated() -> Iterator[None]:
 
 async def _prepare(ring: KeyRing, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     keyed = cast("KeyedConnection", connection)
-    keyed.ring, keyed.may_hold_lock = ring, False
+    keyed.ring, keyed.is_doubtful = ring, False
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )

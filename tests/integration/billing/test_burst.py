@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,10 +42,12 @@ async def test_a_claim_does_not_read_the_whole_inbox(database: Database) -> None
 
 
 class Interrupted(KeyedConnection):
-    """Never gets to unlocking."""
+    """Never gets to unlocking what it locked."""
 
-    async def unlock(self, name: str) -> None:
-        raise asyncio.CancelledError(name)
+    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
+        if "pg_advisory_unlock(" in query:
+            raise asyncio.CancelledError(query)
+        return await super().execute(query, *args, **options)
 
 
 async def test_a_lock_is_free_again_when_its_unlocking_was_interrupted(
