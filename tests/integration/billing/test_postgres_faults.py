@@ -108,7 +108,8 @@ async def make_serializable(url: str) -> None:
             f'alter database "{name}" set default_transaction_isolation = serializable'
         )
         await admin.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            # It waits for their end: nobody is lent one that is about to go.
+            "select pg_terminate_backend(pid, 20000) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
     finally:
