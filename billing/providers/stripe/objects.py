@@ -136,10 +136,11 @@ def _pause(body: Json) -> PauseKind | None:
 
 
 def _cancel_at(body: Json) -> datetime | None:
+    """Read when it ends; at period end is with the first of its items (since 2025-07-30.basil)."""
     at = find_instant(body.get("cancel_at"))
     if at is None and body.get("cancel_at_period_end"):
         ends = [_period(item, body)[1] for item in body["items"]["data"]]
-        return max(ends, default=None)
+        return min(ends, default=None)
     return at
 
 

@@ -86,6 +86,14 @@ def test_cancellation_at_period_end_names_the_end_of_the_last_item() -> None:
     assert to_subscription(body).cancel_at == at(END)
 
 
+def test_cancelled_at_period_end_is_cancelled_with_the_first_of_its_items() -> None:
+    body = subscription(cancel_at_period_end=True, cancel_at=None)
+    later = body["items"]["data"][0] | {"id": "si_2", "current_period_end": END + 1000}
+    body["items"]["data"].append(later)
+
+    assert to_subscription(body).cancel_at == at(END)
+
+
 @pytest.mark.parametrize("customer", ["cus_1", {"id": "cus_1", "object": "customer"}])
 def test_customer_is_read_expanded_or_not(customer: object) -> None:
     assert to_subscription(subscription(customer=customer)).psp_customer_id == "cus_1"
