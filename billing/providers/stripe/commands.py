@@ -93,11 +93,18 @@ class StripeCommands:
 
     async def cancel_at_period_end(self, psp_sub_id: str, *, key: str) -> None:
         """Set `cancel_at_period_end`."""
-        await self._set_cancel(psp_sub_id, key, cancel=True)
+        await self._update(psp_sub_id, {"cancel_at_period_end": True}, key)
 
     async def resume(self, psp_sub_id: str, *, key: str) -> None:
-        """Unset `cancel_at_period_end`."""
-        await self._set_cancel(psp_sub_id, key, cancel=False)
+        """Unset `cancel_at_period_end`, or the date that the dashboard or portal has set instead.
+
+        Either is left as it is by unsetting the other. Where neither is set, it was done.
+        """
+        body = await self._calls.call(self._calls.v1.subscriptions.retrieve_async(psp_sub_id))
+        if body.get("cancel_at_period_end"):
+            await self._update(psp_sub_id, {"cancel_at_period_end": False}, key)
+        elif body.get("cancel_at"):
+            await self._update(psp_sub_id, {"cancel_at": ""}, key)
 
     async def cancel_now(self, psp_sub_id: str, *, key: str) -> None:
         """Cancel the subscription."""
@@ -126,9 +133,7 @@ class StripeCommands:
         with reading("portal session"):
             return str(body["url"])
 
-    async def _set_cancel(self, psp_sub_id: str, key: str, *, cancel: bool) -> None:
+    async def _update(self, psp_sub_id: str, params: Any, key: str) -> None:  # Any: the SDK's
         await self._calls.call(
-            self._calls.v1.subscriptions.update_async(
-                psp_sub_id, {"cancel_at_period_end": cancel}, {"idempotency_key": key}
-            )
+            self._calls.v1.subscriptions.update_async(psp_sub_id, params, {"idempotency_key": key})
         )
