@@ -11,6 +11,8 @@ unpaid     the moment we learned of it
 paused, ended
            the moment we learned of it, or the provider's end if that is earlier
 
+Nothing outlasts the date at which the subscription is to be cancelled, save what is paid.
+
 What the item's own money says comes on top of that:
 never paid, first payment awaited    nothing: a debit that settles later opens nothing now,
                                      whatever the subscription is called meanwhile
@@ -79,6 +81,9 @@ def entitled_until(
     if money.is_awaited and standing.status in _TRUSTING:
         return from_at
     until = _by_status(standing, period_end, from_at, slack, grace)
+    if standing.cancel_at is not None:
+        # A trial or a grace that is cut short has no renewal to wait for.
+        until = min(until, standing.cancel_at)
     if standing.status in _OWING and money.paid_through is not None:
         until = max(until, money.paid_through)
     if money.taken_back_at is not None:
@@ -99,7 +104,7 @@ def _by_status(
         case SubscriptionStatus.ACTIVE:
             return period_end + slack
         case SubscriptionStatus.CANCELING:
-            return min(standing.cancel_at or period_end, period_end)
+            return period_end
         case SubscriptionStatus.PAST_DUE:
             return (standing.past_due_since or from_at) + grace
         case SubscriptionStatus.PENDING:

@@ -45,6 +45,8 @@ def until(
         (standing(S.PENDING), START),
         (standing(S.TRIALING, trial_end=day(14)), day(14) + SLACK),
         (standing(S.TRIALING), PERIOD_END + SLACK),
+        # Cancelled, it has no renewal that the slack would wait for.
+        (standing(S.TRIALING, trial_end=day(14), cancel_at=day(14)), day(14)),
         (standing(S.ACTIVE), PERIOD_END + SLACK),
         # A trial that is over counts no more.
         (standing(S.ACTIVE, trial_end=day(14)), PERIOD_END + SLACK),
@@ -54,6 +56,7 @@ def until(
         # The provider has moved the period on to the month that nobody paid.
         (standing(S.PAST_DUE, past_due_since=day(1)), day(1) + GRACE),
         (standing(S.PAST_DUE), START + GRACE),
+        (standing(S.PAST_DUE, past_due_since=day(1), cancel_at=day(2)), day(2)),
         (standing(S.UNPAID, closed_at=day(5)), day(5)),
         (standing(S.PAUSED, closed_at=day(5)), day(5)),
         (standing(S.ENDED, ended_at=day(4), closed_at=day(5)), day(4)),

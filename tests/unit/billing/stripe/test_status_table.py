@@ -20,6 +20,7 @@ START = 1_700_000_000
 MONTH_S = 30 * 86_400
 CANCEL_S = 10 * 86_400
 NOW = datetime.fromtimestamp(START + 86_400, UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 PAUSES: dict[str, dict[str, Any] | None] = {
     "collecting": None,
@@ -96,12 +97,13 @@ def test_door_stands_open_as_long_as_the_cell_says(
     observed = observe(found, None, SEEN, frozenset())
     start = found.started_at
     period_end = found.items[0].period_end
+    cancel_at = found.cancel_at or NEVER
     expected = {
         S.PENDING: None,
-        S.TRIALING: period_end + SLACK,
+        S.TRIALING: min(period_end + SLACK, cancel_at),
         S.ACTIVE: period_end + SLACK,
-        S.CANCELING: min(found.cancel_at or period_end, period_end),
-        S.PAST_DUE: NOW + timedelta(days=plan.grace_days),
+        S.CANCELING: min(period_end, cancel_at),
+        S.PAST_DUE: min(NOW + timedelta(days=plan.grace_days), cancel_at),
         S.UNPAID: NOW,
         S.PAUSED: NOW,
         S.ENDED: NOW,
