@@ -8,7 +8,7 @@ provider; they are not seen here and not touched.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from billing.entitled_until import ItemMoney, Standing, entitled_until
@@ -155,13 +155,14 @@ def _of_subscription(held: SubscriptionFact, plans: Plans, slack: timedelta) -> 
         closed_at=held.closed_at,
         past_due_since=_owing_since(held.payments) or held.past_due_since,
     )
-    for item in held.items:
+    for listed in held.items:
+        item, paid = _as_paid(listed, held)
         plan = plans.of_item(item)
         if plan is None:
             continue
         until_at = entitled_until(
             standing,
-            _money_of(item, held),
+            _money_of(item, held, paid),
             item.period_end,
             from_at=held.from_at,
             slack=slack,
@@ -227,15 +228,66 @@ def _grants(
         )
 
 
-def _money_of(item: ItemFact, held: SubscriptionFact) -> ItemMoney:
-    """Return what the subscription's payments say of one of its items."""
+# A payment that came, and what it was for.
+_Paid = tuple[PaymentFact, PaymentLine]
+
+
+def _as_paid(item: ItemFact, held: SubscriptionFact) -> tuple[ItemFact, list[_Paid]]:
+    """Return the item at the price that is paid for, and what was paid for it.
+
+    A change to a dearer price whose money has not come, or is gone again, leaves what was
+    paid for at the price before: the new plan is not had for the old money, and the old
+    one is not lost.
+    """
     paid = [
-        (payment, line.period_end)
+        (payment, line)
         for payment in held.payments
         if payment.state is PaymentState.PAID
         for line in _lines_of(item, payment)
     ]
-    kept = [end for payment, end in paid if payment.taken_back_at is None]
+    unpaid_from = _unpaid_from(item, held, paid)
+    left = [
+        line
+        for payment, line in paid
+        if unpaid_from is not None
+        and payment.taken_back_at is None
+        and payment.amount_minor > 0
+        and line.psp_price_id not in {None, item.psp_price_id}
+        and line.period_end > unpaid_from
+    ]
+    if not left:
+        return item, paid
+    last = max(left, key=lambda line: (line.period_end, line.period_start, line.psp_price_id))
+    before = replace(
+        item,
+        psp_price_id=last.psp_price_id or item.psp_price_id,
+        period_end=min(item.period_end, last.period_end),
+    )
+    return before, [(p, line) for p, line in paid if line.psp_price_id == last.psp_price_id]
+
+
+def _unpaid_from(item: ItemFact, held: SubscriptionFact, paid: Sequence[_Paid]) -> datetime | None:
+    """Return since when the item's present price is not paid for; None where it is.
+
+    Where nothing was asked for at that price, it is: what cost more has covered it.
+    """
+    last = max((line.period_end for _, line in paid), default=None)
+    own = [(p, line) for p, line in paid if line.psp_price_id in {None, item.psp_price_id}]
+    if any(line.period_end == last for _, line in own):
+        return _taken_back_at(own)
+    asked = [
+        line.period_start
+        for payment in held.payments
+        if payment.state in _OUT and payment.amount_minor > 0
+        for line in _lines_of(item, payment)
+        if line.psp_price_id == item.psp_price_id
+    ]
+    return min(asked, default=None)
+
+
+def _money_of(item: ItemFact, held: SubscriptionFact, paid: Sequence[_Paid]) -> ItemMoney:
+    """Return what the subscription's payments say of one of its items."""
+    kept = [line.period_end for payment, line in paid if payment.taken_back_at is None]
     return ItemMoney(
         paid_through=max(kept, default=None),
         is_awaited=not paid and not _was_paid_unlisted(held) and _is_out(item, held),
@@ -268,15 +320,15 @@ def _is_out(item: ItemFact, held: SubscriptionFact) -> bool:
     )
 
 
-def _taken_back_at(paid: Sequence[tuple[PaymentFact, datetime]]) -> datetime | None:
+def _taken_back_at(paid: Sequence[_Paid]) -> datetime | None:
     """Return since when all that paid for the item's last paid period is gone, if it is.
 
     An upgrade within a period pays for the same end as the period's own payment: only
     with both gone is nothing left. A change that cost nothing is no money that is left;
     where nothing was to be paid at all, nothing can be taken back.
     """
-    last = max((end for _, end in paid), default=None)
-    gone = [p.taken_back_at for p, end in paid if end == last and p.amount_minor > 0]
+    last = max((line.period_end for _, line in paid), default=None)
+    gone = [p.taken_back_at for p, line in paid if line.period_end == last and p.amount_minor > 0]
     instants = [at for at in gone if at is not None]
     return max(instants, default=None) if len(instants) == len(gone) else None
 

@@ -46,9 +46,10 @@ def make_line(
     end: datetime = END,
     amount_minor: int = 500,
     is_proration: bool = False,
+    price: str | None = None,
 ) -> PaymentLine:
     """Return what a payment paid of the item."""
-    return PaymentLine(item, None, amount_minor, start, end, is_proration)
+    return PaymentLine(item, price, amount_minor, start, end, is_proration)
 
 
 def make_payment(

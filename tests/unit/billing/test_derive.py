@@ -285,6 +285,96 @@ def test_whoever_took_the_money_back_gets_no_grace_for_the_next_month() -> None:
     assert ends(held) == [day(9)]
 
 
+# Changes of plan
+
+AT_READER, AT_TEAM = READER.psp_price_id, TEAM.psp_price_id
+PAID_MONTH = make_payment("in_1", make_line(price=AT_READER))
+
+
+def changed(
+    *payments: PaymentFact, status: S = S.ACTIVE, end: datetime = END, **changes: object
+) -> list[tuple[str, datetime | None]]:
+    """Return what a subscription gives that was changed from the reader's plan to the team's."""
+    item = make_item("si_1", AT_TEAM, end=end)
+    held = make_subscription(item, status=status, payments=payments)
+    held = replace(held, **changes)  # type: ignore[arg-type] # by name
+    return [(g.plan, g.until_at) for g in derive_all(held, plans=PLANS) if g.app_id == "notes"]
+
+
+def difference(at: datetime = END, **changes: object) -> PaymentFact:
+    """Return what was asked for the rest of the month at the team's price."""
+    line = make_line(start=day(5), end=at, price=AT_TEAM, amount_minor=1600, is_proration=True)
+    return replace(make_payment("in_2", line, created_at=day(5)), **changes)  # type: ignore[arg-type] # by name
+
+
+def test_change_that_is_paid_gives_the_new_plan() -> None:
+    assert changed(PAID_MONTH, difference()) == [("team", END + SLACK)]
+
+
+def test_change_for_which_nothing_was_asked_gives_the_new_plan() -> None:
+    assert changed(PAID_MONTH) == [("team", END + SLACK)]
+
+
+@pytest.mark.parametrize("state", OUT)
+@pytest.mark.parametrize(
+    ("status", "until_at"),
+    [(S.ACTIVE, END + SLACK), (S.CANCELING, END), (S.PAST_DUE, END), (S.UNPAID, END)],
+)
+def test_change_that_is_not_paid_leaves_what_was_paid_for(
+    state: PaymentState, status: S, until_at: datetime
+) -> None:
+    unpaid = difference(state=state)
+
+    assert changed(PAID_MONTH, unpaid, status=status, closed_at=day(9)) == [("reader", until_at)]
+
+
+def test_year_that_is_not_paid_leaves_the_month_that_was() -> None:
+    unpaid = difference(day(365), state=PaymentState.SETTLING)
+
+    assert changed(PAID_MONTH, unpaid, end=day(365)) == [("reader", END + SLACK)]
+
+
+@pytest.mark.parametrize("end", [END, day(365)])
+def test_change_whose_money_is_taken_back_leaves_what_was_paid_for(end: datetime) -> None:
+    back = difference(end, taken_back_at=day(9))
+
+    assert changed(PAID_MONTH, back, end=end) == [("reader", END + SLACK)]
+
+
+def test_month_and_change_both_taken_back_leave_nothing() -> None:
+    month = replace(PAID_MONTH, taken_back_at=day(12))
+
+    assert changed(month, difference(taken_back_at=day(9))) == [("team", day(12))]
+
+
+def test_free_way_back_to_the_dearer_plan_is_no_money_that_is_left() -> None:
+    month = make_payment("in_1", make_line(price=AT_TEAM), taken_back_at=day(9))
+    free = make_payment(
+        "in_2",
+        make_line(start=day(5), price=AT_READER, is_proration=True),
+        make_line(start=day(5), price=AT_TEAM, is_proration=True),
+        amount_minor=0,
+    )
+
+    assert changed(month, free) == [("team", day(9))]
+
+
+def test_plan_of_earlier_months_comes_not_back_when_the_present_one_is_taken_back() -> None:
+    before = make_payment("in_0", make_line(start=day(-30), end=START, price=AT_READER))
+    month = make_payment("in_1", make_line(price=AT_TEAM), taken_back_at=day(9))
+
+    assert changed(before, month) == [("team", day(9))]
+
+
+def test_cheaper_plan_is_covered_by_what_the_dearer_one_had_paid() -> None:
+    paid = make_payment("in_1", make_line(price=AT_TEAM, amount_minor=1900))
+    held = make_subscription(make_item("si_1", AT_READER), payments=(paid,))
+
+    assert [(g.plan, g.until_at) for g in derive_all(held, plans=PLANS)] == [
+        ("reader", END + SLACK)
+    ]
+
+
 # Orders
 
 
@@ -356,6 +446,7 @@ lines = st.builds(
     end=instants,
     amount_minor=st.integers(-500, 500),
     is_proration=st.booleans(),
+    price=st.sampled_from([None, READER.psp_price_id, TEAM.psp_price_id]),
 )
 payments = st.builds(
     lambda name, some, **facts: make_payment(name, *some, **facts),
