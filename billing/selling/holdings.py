@@ -25,11 +25,15 @@ _PREFERRED = (Remedy.NOTHING, Remedy.RESUME, Remedy.CHANGE, Remedy.MEND)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A plan that a client has; `subscription` None was bought for ever."""
+    """A plan that a client has; `subscription` None was bought for ever.
+
+    With `is_settling` it opens nothing yet: its first payment is on its way.
+    """
 
     plan: Plan
     quantity: int
     subscription: SubscriptionView | None = None
+    is_settling: bool = False
 
 
 def to_holdings(
@@ -39,7 +43,13 @@ def to_holdings(
     versions = plans.by_version
     return [
         *(
-            Holding(versions[item.plan, item.version], item.quantity, held)
+            Holding(
+                versions[item.plan, item.version],
+                item.quantity,
+                held,
+                # Whatever the subscription is called meanwhile: bought by debit it is active.
+                is_settling=held.is_settling and item.until_at is None,
+            )
             for held in subscriptions
             for item in held.items
             if item.plan and item.version and (item.plan, item.version) in versions
@@ -61,19 +71,22 @@ def find_held(
             continue
         if plan.interval is Interval.ONCE:
             continue
+        if holding.is_settling and (covers(holding.plan, plan) or covers(plan, holding.plan)):
+            return Settling(plan)
         if subscription.status is SubscriptionStatus.PENDING:
-            if subscription.is_settling and covers(holding.plan, plan):
-                return Settling(plan)
             continue
-        remedy = _remedy(plan, quantity, holding, subscription.status)
+        remedy = _remedy(plan, quantity, holding, subscription)
         if remedy is not None:
             found.setdefault(remedy, AlreadyHeld(plan, remedy, subscription.id))
     return next((found[remedy] for remedy in _PREFERRED if remedy in found), None)
 
 
 def _remedy(
-    plan: Plan, quantity: int, holding: Holding, status: SubscriptionStatus
+    plan: Plan, quantity: int, holding: Holding, subscription: SubscriptionView
 ) -> Remedy | None:
+    status = subscription.status
+    # A trial that was cancelled is called trialing to its end.
+    is_leaving = status is SubscriptionStatus.CANCELING or subscription.cancel_at is not None
     has_all = covers(holding.plan, plan)
     if not has_all and not covers(plan, holding.plan):
         return None
@@ -82,8 +95,8 @@ def _remedy(
     if status not in _RUNNING and status is not SubscriptionStatus.CANCELING:
         return None
     if has_all and holding.quantity >= quantity:
-        return Remedy.RESUME if status is SubscriptionStatus.CANCELING else Remedy.NOTHING
-    if status is SubscriptionStatus.CANCELING and not (has_all or may_become(holding.plan, plan)):
+        return Remedy.RESUME if is_leaving else Remedy.NOTHING
+    if is_leaving and not (has_all or may_become(holding.plan, plan)):
         # It cannot be changed, and will not be paid again.
         return None
     return Remedy.CHANGE

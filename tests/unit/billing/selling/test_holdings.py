@@ -43,7 +43,7 @@ def subscription(
 
 
 def holding(plan: Plan, status: Status, *, quantity: int = 1, is_settling: bool = False) -> Holding:
-    return Holding(plan, quantity, subscription(status, is_settling=is_settling))
+    return Holding(plan, quantity, subscription(status), is_settling=is_settling)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,26 @@ def test_a_plan_that_is_paid_for_already_is_not_sold(
     ]
 
 
-def test_a_first_payment_on_its_way_is_waited_for() -> None:
-    found = find_held(SMALL, 1, [holding(SMALL, Status.PENDING, is_settling=True)])
+@pytest.mark.parametrize("status", [Status.PENDING, Status.ACTIVE, Status.CANCELING])
+@pytest.mark.parametrize(("held", "wanted"), [(SMALL, SMALL), (LARGE, SMALL), (SMALL, LARGE)])
+def test_a_first_payment_on_its_way_is_waited_for(status: Status, held: Plan, wanted: Plan) -> None:
+    found = find_held(wanted, 1, [holding(held, status, is_settling=True)])
 
-    assert found == Settling(SMALL)
+    assert found == Settling(wanted)
+
+
+@pytest.mark.parametrize(("until_at", "is_settling"), [(None, True), (NOW, False)])
+def test_only_what_opens_nothing_yet_waits_for_its_payment(
+    until_at: datetime | None,
+    is_settling: bool,
+) -> None:
+    plans = Plans({}, {("reader", 1): SMALL})
+    held = subscription(is_settling=True)
+    held = replace(held, items=(replace(held.items[0], until_at=until_at),))
+
+    (found,) = to_holdings([held], [], plans)
+
+    assert found.is_settling is is_settling
 
 
 def test_another_plan_is_sold() -> None:
@@ -93,6 +109,14 @@ def test_what_was_bought_for_ever_is_not_rented_again() -> None:
 
 def test_what_is_rented_may_be_bought_for_ever() -> None:
     assert find_held(OWNED, 1, [holding(LARGE, Status.ACTIVE)]) is None
+
+
+def test_a_trial_that_was_cancelled_is_resumed_to_go_on() -> None:
+    held = replace(subscription(Status.TRIALING), cancel_at=NOW)
+
+    found = find_held(SMALL, 1, [Holding(SMALL, 1, held)])
+
+    assert found == AlreadyHeld(SMALL, Remedy.RESUME, "subscription-1")
 
 
 def test_more_of_a_plan_is_a_change() -> None:
