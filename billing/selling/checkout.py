@@ -1,5 +1,6 @@
 """Buying on a provider's hosted page, and coming back from it; nothing is sold twice."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,7 @@ from billing.model import (
     Source,
 )
 from billing.ports import Clock, Provider
+from billing.result import Applied, Result
 from billing.selling.holdings import find_held, to_holdings
 from billing.storage import checkouts, clients, holdings
 from billing.storage.checkouts import Intent
@@ -114,12 +116,14 @@ class Checkout:
         if not 1 <= quantity <= plan.max_quantity:
             raise NotPossibleError(f"the plan is sold from 1 to {plan.max_quantity} times")
         wish = _Wish(client_id, plan, quantity, return_host, return_to, key)
+        read: set[ObjectRef] = set()
         for _ in range(_MOST_TURNS):
-            found = await self._find_or_open(wish)
+            found = await self._find_or_open(wish, read)
             if isinstance(found, AlreadyHeld | Settling):
                 return found
             if isinstance(found, ObjectRef):
-                await self._apply(client_id, found.id)
+                await self._apply(client_id, found)
+                read.add(found)
                 continue
             begun = await self._lead_to_page(found, wish)
             if begun is not None:
@@ -154,8 +158,10 @@ class Checkout:
             return None
         return Returned(CheckoutState.OPEN, intent.client_id, intent.return_host, intent.return_to)
 
-    async def _find_or_open(self, wish: _Wish) -> Intent | AlreadyHeld | Settling | ObjectRef:
-        """Return why it is not sold, a checkout that has to be read first, or the open intent.
+    async def _find_or_open(
+        self, wish: _Wish, read: Collection[ObjectRef]
+    ) -> Intent | AlreadyHeld | Settling | ObjectRef:
+        """Return why it is not sold, what has to be read first, or the open intent.
 
         All in one transaction, under the lock that whoever writes the client's facts
         takes: a payment that is being applied is either seen here, or its intent is
@@ -173,7 +179,7 @@ class Checkout:
             )
             if unread is not None:
                 return ObjectRef(ObjectKind.CHECKOUT, unread)
-            held = await self._find_held(connection, wish)
+            held = await self._find_held(connection, wish, read)
             if held is not None:
                 return held
             return await self._open(connection, wish)
@@ -188,13 +194,25 @@ class Checkout:
         return used.state == "completed"
 
     async def _find_held(
-        self, connection: Connection, wish: _Wish
-    ) -> AlreadyHeld | Settling | None:
+        self, connection: Connection, wish: _Wish, read: Collection[ObjectRef]
+    ) -> AlreadyHeld | Settling | ObjectRef | None:
+        """Return why the plan is not sold, or the subscription to read before that is said.
+
+        One that opens nothing any more may have ended, or been mended, without our knowing:
+        its client would neither be let in nor be sold anything.
+        """
         subscriptions = await holdings.list_subscription_views(connection, wish.client_id)
         bought = await holdings.list_bought_for_ever(connection, wish.client_id)
-        return find_held(
+        held = find_held(
             wish.plan, wish.quantity, to_holdings(subscriptions, bought, self._catalog.plans)
         )
+        now = self._clock()
+        for known in subscriptions:
+            is_meant = isinstance(held, AlreadyHeld) and held.subscription_id == known.id
+            ref = ObjectRef(ObjectKind.SUBSCRIPTION, known.psp_sub_id)
+            if is_meant and ref not in read and (known.until_at is None or known.until_at <= now):
+                return ref
+        return held
 
     async def _open(self, connection: Connection, wish: _Wish) -> Intent:
         name, livemode, plan = self._provider.name, self._provider.livemode, wish.plan
@@ -234,12 +252,12 @@ class Checkout:
             if checkout.url is not None and intent.is_for(wish.plan, wish.quantity):
                 return Hosted(checkout.url, intent.id)
             await self._expire(checkout)
-        await self._apply(wish.client_id, intent.psp_session_id)
+        await self._apply(wish.client_id, ObjectRef(ObjectKind.CHECKOUT, intent.psp_session_id))
         # What was just paid is not sold again, whatever became of it since.
         return AlreadyHeld(wish.plan) if checkout.state is CheckoutState.PAID else None
 
     async def _create(self, intent: Intent, plan: Plan) -> Hosted | None:
-        """Open the hosted page; None if the intent was given up meanwhile."""
+        """Open the hosted page; None if the intent was given up, or its customer is gone."""
         order = CheckoutOrder(
             client_id=intent.client_id,
             plan=plan,
@@ -254,6 +272,8 @@ class Checkout:
             checkout = await self._provider.create_checkout(order)
         except ProviderRefusedError:
             await self._drop(intent)
+            if await self._is_customer_gone(intent):
+                return None
             raise
         if checkout.url is None:
             raise ProviderRefusedError("the provider opened a checkout without a page")
@@ -267,6 +287,13 @@ class Checkout:
         await self._expire(checkout)
         return None
 
+    async def _is_customer_gone(self, intent: Intent) -> bool:
+        """Look whether the sale was refused because the customer was deleted, and note it."""
+        if intent.psp_customer_id is None:
+            return False
+        customer = ObjectRef(ObjectKind.CUSTOMER, intent.psp_customer_id)
+        return (await self._apply(intent.client_id, customer)).applied is Applied.CHANGED
+
     async def _drop(self, intent: Intent) -> None:
         async with self._database.transaction() as connection:
             await checkouts.fail_intent(connection, intent.id)
@@ -276,6 +303,5 @@ class Checkout:
         with suppress(ProviderRefusedError):
             await self._provider.expire_checkout(checkout.psp_session_id)
 
-    async def _apply(self, client_id: str, psp_session_id: str) -> None:
-        cause = Cause(Source.RETURN, f"client:{client_id}")
-        await self._applier.apply(ObjectRef(ObjectKind.CHECKOUT, psp_session_id), cause)
+    async def _apply(self, client_id: str, ref: ObjectRef) -> Result:
+        return await self._applier.apply(ref, Cause(Source.RETURN, f"client:{client_id}"))

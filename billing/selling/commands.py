@@ -130,7 +130,10 @@ class Commands:
         return result
 
     async def resume(self) -> int:
-        """Carry out what was left pending, or give it up when its key is too old; how many.
+        """Carry out what was left pending, and return how many there were.
+
+        What its client has overtaken with another wish is given up, and so is what has too
+        old a key: a cancellation, cut off and then resumed, must not come back.
 
         Raises:
             UnavailableError: the database does not answer.
@@ -147,9 +150,16 @@ class Commands:
         for command in pending:
             if command.created_at <= now - _KEY_LIFE:
                 await self._give_up(command)
+            elif await self._is_overtaken(command):
+                _log.info("command_overtaken", command=command.id, kind=command.kind)
+                await self._settle(command, CommandState.GIVEN_UP, error="overtaken by another")
             else:
                 await self._carry_on(command)
         return len(pending)
+
+    async def _is_overtaken(self, command: Command) -> bool:
+        async with self._database.connection() as connection:
+            return await commands.is_overtaken(connection, command)
 
     async def _carry_on(self, command: Command) -> None:
         try:

@@ -70,11 +70,22 @@ async def find_client_by_customer(
 async def find_customer(
     connection: Connection, psp: str, client_id: str, *, livemode: bool
 ) -> str | None:
-    """Return a customer of the provider as which the client can pay."""
+    """Return a customer of the provider as which the client can pay.
+
+    Of several (whoever buys two plans at once becomes two) the one whose payment has to be
+    mended, for only its own page mends it; else one that pays for something.
+    """
     found: str | None = await connection.fetchval(
-        "select psp_id from psp_customers"
-        " where psp = $1 and livemode = $2 and client_id = $3::text::uuid"
-        " and unlinked_at is null order by psp_id limit 1",
+        """
+        select c.psp_id from psp_customers c
+        left join subscriptions s on s.psp = c.psp and s.livemode = c.livemode
+                                 and s.psp_customer_id = c.psp_id and s.status <> 'ended'
+        where c.psp = $1 and c.livemode = $2 and c.client_id = $3::text::uuid
+          and c.unlinked_at is null
+        order by coalesce(s.status in ('past_due', 'unpaid', 'paused'), false) desc,
+                 s.id is not null desc, c.psp_id
+        limit 1
+        """,
         psp,
         livemode,
         client_id,

@@ -21,6 +21,13 @@ class CommandKind(StrEnum):
     REFUND = "refund"
 
 
+# Of these the latest counts; refunds add up.
+_RIVALS = (
+    (CommandKind.CANCEL_AT_PERIOD_END, CommandKind.CANCEL_NOW, CommandKind.RESUME),
+    (CommandKind.CHANGE,),
+)
+
+
 class CommandState(StrEnum):
     """What came of it. UNPAID: it holds once the client pays. GIVEN_UP: nobody knows."""
 
@@ -120,6 +127,22 @@ async def list_pending(
         limit,
     )
     return [_command(row) for row in rows]
+
+
+async def is_overtaken(connection: Connection, command: Command) -> bool:
+    """Tell whether something else was wished since, of which this would take back the effect."""
+    rivals = next((kinds for kinds in _RIVALS if command.kind in kinds), ())
+    return bool(
+        await connection.fetchval(
+            "select exists (select 1 from provider_commands where subject = $1::text::uuid"
+            " and kind = any($2) and created_at > $3 and state <> 'refused'"
+            " and params->>'item' is not distinct from $4)",
+            command.subject,
+            [kind.value for kind in rivals],
+            command.created_at,
+            command.params.get("item"),
+        )
+    )
 
 
 async def settle_command(

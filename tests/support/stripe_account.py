@@ -12,8 +12,9 @@ import stripe
 from aiohttp import web
 
 from billing.providers.stripe.http import StripeHTTPClient
-from demo.sandbox.app import LEDGER, Settings, create_app
+from demo.sandbox.app import COURIER, LEDGER, Settings, create_app
 from demo.sandbox.catalog import CatalogEntry
+from demo.sandbox.delivery import Courier
 from demo.sandbox.ledger import Ledger
 from tests.support.sandbox import API_KEY, WEBHOOK_SECRET
 
@@ -53,8 +54,10 @@ CATALOG = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a test does at the provider, and reads there."""
+    """What a test does at the provider, and reads there; `courier` has the webhooks to send."""
 
+    url: str
+    courier: Courier
     client: stripe.StripeClient
     ledger: Ledger
     http: aiohttp.ClientSession
@@ -155,7 +158,7 @@ def prices_of(subscription: Body) -> list[str]:
     return [item["price"]["id"] for item in subscription["items"]["data"]]
 
 
-def memory_settings(url: str) -> Settings:
+def memory_settings(url: str, catalog: tuple[CatalogEntry, ...] = CATALOG) -> Settings:
     """Return settings of a stand-in in memory, without deliveries and without a task."""
     return Settings(
         data=None,
@@ -163,18 +166,18 @@ def memory_settings(url: str) -> Settings:
         webhook_url=f"{url}/nobody",
         webhook_secret=WEBHOOK_SECRET,
         api_key=API_KEY,
-        catalog=CATALOG,
+        catalog=catalog,
         wall_s=lambda: float(START_S),
         is_delivering=False,
     )
 
 
 @asynccontextmanager
-async def open_account() -> AsyncIterator[Account]:
+async def open_account(catalog: tuple[CatalogEntry, ...] = CATALOG) -> AsyncIterator[Account]:
     """Run the stand-in with `memory_settings` on a free port."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=64)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    app = create_app(memory_settings(url))
+    app = create_app(memory_settings(url, catalog))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     http = StripeHTTPClient(20.0)
@@ -184,7 +187,7 @@ async def open_account() -> AsyncIterator[Account]:
             API_KEY, base_addresses={"api": url}, http_client=http, max_network_retries=0
         )
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
-            yield Account(client, app[LEDGER], browser)
+            yield Account(url, app[COURIER], client, app[LEDGER], browser)
     finally:
         await http.close_async()
         await runner.cleanup()
