@@ -7,81 +7,16 @@ provider; they are not seen here and not touched.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.entitled_until import ItemMoney, Standing, entitled_until
-from billing.facts import PaymentLine, PaymentState
+from billing.client_facts import ClientFacts, ItemFact, OrderFact, SubscriptionFact
+from billing.entitled_until import Standing, entitled_until
+from billing.facts import PaymentState
+from billing.item_money import as_paid, money_of, owing_since
 from billing.model import FeatureValue, Plan
 from policies.model import SubscriptionStatus
-
-
-@dataclass(frozen=True, slots=True)
-class ItemFact:
-    """An item of a subscription, with the last plan that its price was known to buy."""
-
-    psp_item_id: str
-    psp_price_id: str
-    plan: str | None
-    version: int | None
-    quantity: int
-    period_start: datetime
-    period_end: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentFact:
-    """A payment; `lines` are what an invoice paid for, an order has none."""
-
-    psp_payment_id: str
-    state: PaymentState
-    amount_minor: int
-    created_at: datetime
-    paid_at: datetime | None
-    taken_back_at: datetime | None
-    lines: tuple[PaymentLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionFact:
-    """A subscription with its items and payments; `psp_payment_id` names the latest."""
-
-    psp_sub_id: str
-    status: SubscriptionStatus
-    from_at: datetime
-    trial_end: datetime | None
-    cancel_at: datetime | None
-    ended_at: datetime | None
-    closed_at: datetime | None
-    past_due_since: datetime | None
-    psp_payment_id: str | None
-    items: tuple[ItemFact, ...]
-    payments: tuple[PaymentFact, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFact:
-    """A plan bought once; with no `psp_payment_id` there was nothing to pay.
-
-    `payment` is None until it was read.
-    """
-
-    psp_session_id: str
-    plan: str
-    version: int
-    quantity: int
-    completed_at: datetime | None
-    psp_payment_id: str | None
-    payment: PaymentFact | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientFacts:
-    """All that providers say of one client."""
-
-    subscriptions: tuple[SubscriptionFact, ...] = ()
-    orders: tuple[OrderFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +54,6 @@ class GrantFact:
     quantity: int = 1
 
 
-# Money that has not come, and may yet come.
-_OUT = frozenset({PaymentState.OPEN, PaymentState.SETTLING, PaymentState.FAILED})
 # In these a subscription is what the client pays for, or may soon be again.
 _LIVE = frozenset(SubscriptionStatus) - {SubscriptionStatus.ENDED, SubscriptionStatus.PENDING}
 
@@ -153,16 +86,16 @@ def _of_subscription(held: SubscriptionFact, plans: Plans, slack: timedelta) -> 
         cancel_at=held.cancel_at,
         ended_at=held.ended_at,
         closed_at=held.closed_at,
-        past_due_since=_owing_since(held.payments) or held.past_due_since,
+        past_due_since=owing_since(held.payments) or held.past_due_since,
     )
     for listed in held.items:
-        item, paid = _as_paid(listed, held)
+        item, paid = as_paid(listed, held)
         plan = plans.of_item(item)
         if plan is None:
             continue
         until_at = entitled_until(
             standing,
-            _money_of(item, held, paid),
+            money_of(item, held, paid),
             item.period_end,
             from_at=held.from_at,
             slack=slack,
@@ -226,126 +159,3 @@ def _grants(
             from_at=from_at,
             until_at=until_at,
         )
-
-
-# A payment that came, and what it was for.
-_Paid = tuple[PaymentFact, PaymentLine]
-
-
-def _as_paid(item: ItemFact, held: SubscriptionFact) -> tuple[ItemFact, list[_Paid]]:
-    """Return the item at the price that is paid for, and what was paid for it.
-
-    A change to a dearer price whose money has not come, or is gone again, leaves what was
-    paid for at the price before: the new plan is not had for the old money, and the old
-    one is not lost.
-    """
-    paid = [
-        (payment, line)
-        for payment in held.payments
-        if payment.state is PaymentState.PAID
-        for line in _lines_of(item, payment)
-    ]
-    unpaid_from = _unpaid_from(item, held, paid)
-    left = [
-        line
-        for payment, line in paid
-        if unpaid_from is not None
-        and payment.taken_back_at is None
-        and payment.amount_minor > 0
-        and line.psp_price_id not in {None, item.psp_price_id}
-        and line.period_end > unpaid_from
-    ]
-    if not left:
-        return item, paid
-    last = max(left, key=lambda line: (line.period_end, line.period_start, line.psp_price_id))
-    before = replace(
-        item,
-        psp_price_id=last.psp_price_id or item.psp_price_id,
-        period_end=min(item.period_end, last.period_end),
-    )
-    return before, [(p, line) for p, line in paid if line.psp_price_id == last.psp_price_id]
-
-
-def _unpaid_from(item: ItemFact, held: SubscriptionFact, paid: Sequence[_Paid]) -> datetime | None:
-    """Return since when the item's present price is not paid for; None where it is.
-
-    Where nothing was asked for at that price, it is: what cost more has covered it.
-    """
-    last = max((line.period_end for _, line in paid), default=None)
-    own = [(p, line) for p, line in paid if line.psp_price_id in {None, item.psp_price_id}]
-    if any(line.period_end == last for _, line in own):
-        return _taken_back_at(own)
-    asked = [
-        line.period_start
-        for payment in held.payments
-        if payment.state in _OUT and payment.amount_minor > 0
-        for line in _lines_of(item, payment)
-        if line.psp_price_id == item.psp_price_id
-    ]
-    return min(asked, default=None)
-
-
-def _money_of(item: ItemFact, held: SubscriptionFact, paid: Sequence[_Paid]) -> ItemMoney:
-    """Return what the subscription's payments say of one of its items."""
-    kept = [line.period_end for payment, line in paid if payment.taken_back_at is None]
-    return ItemMoney(
-        paid_through=max(kept, default=None),
-        is_awaited=not paid and not _was_paid_unlisted(held) and _is_out(item, held),
-        taken_back_at=_taken_back_at(paid),
-    )
-
-
-def _lines_of(item: ItemFact, payment: PaymentFact) -> list[PaymentLine]:
-    """Return what the payment asked for the item; a negative line is a credit and pays nothing."""
-    return [
-        line
-        for line in payment.lines
-        if line.psp_item_id == item.psp_item_id and line.amount_minor >= 0
-    ]
-
-
-def _was_paid_unlisted(held: SubscriptionFact) -> bool:
-    """Tell whether money came of which we do not know for which item (rows of old versions)."""
-    return any(p.state is PaymentState.PAID and not p.lines for p in held.payments)
-
-
-def _is_out(item: ItemFact, held: SubscriptionFact) -> bool:
-    """Tell whether money for the item is still to come, or may be: its payment is not read yet."""
-    known = {payment.psp_payment_id for payment in held.payments}
-    if held.psp_payment_id is not None and held.psp_payment_id not in known:
-        return True
-    return any(
-        payment.state in _OUT and payment.amount_minor > 0 and _lines_of(item, payment)
-        for payment in held.payments
-    )
-
-
-def _taken_back_at(paid: Sequence[_Paid]) -> datetime | None:
-    """Return since when all that paid for the item's last paid period is gone, if it is.
-
-    An upgrade within a period pays for the same end as the period's own payment: only
-    with both gone is nothing left. A change that cost nothing is no money that is left;
-    where nothing was to be paid at all, nothing can be taken back.
-    """
-    last = max((line.period_end for _, line in paid), default=None)
-    gone = [p.taken_back_at for p, line in paid if line.period_end == last and p.amount_minor > 0]
-    instants = [at for at in gone if at is not None]
-    return max(instants, default=None) if len(instants) == len(gone) else None
-
-
-def _owing_since(payments: Iterable[PaymentFact]) -> datetime | None:
-    """Return when the oldest payment was asked for that came due after the last that was paid.
-
-    By the provider's clock: when we happened to notice must not lengthen the grace.
-    """
-    listed = list(payments)
-    paid = [p.created_at for p in listed if p.state is PaymentState.PAID]
-    last_paid = max(paid, default=None)
-    owed = [
-        p.created_at
-        for p in listed
-        if p.state in _OUT
-        and p.amount_minor > 0
-        and (last_paid is None or p.created_at > last_paid)
-    ]
-    return min(owed, default=None)

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from billing.applying.look import Account, Alarm, Look
-from billing.derive import ClientFacts, derive, find_overlaps
+from billing.client_facts import ClientFacts
+from billing.derive import derive, find_overlaps
 from billing.grant_changes import GrantChanges, compare
 from billing.model import Cause
 from billing.ports import Changed, Clock

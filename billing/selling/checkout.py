@@ -28,7 +28,7 @@ from billing.model import (
 )
 from billing.ports import Clock, Provider
 from billing.result import Applied, Result
-from billing.selling.holdings import find_held, to_holdings
+from billing.selling.holdings import find_held, find_lapsed, to_holdings
 from billing.storage import checkouts, clients, holdings
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Connection, Database
@@ -196,23 +196,15 @@ class Checkout:
     async def _find_held(
         self, connection: Connection, wish: _Wish, read: Collection[ObjectRef]
     ) -> AlreadyHeld | Settling | ObjectRef | None:
-        """Return why the plan is not sold, or the subscription to read before that is said.
-
-        One that opens nothing any more may have ended, or been mended, without our knowing:
-        its client would neither be let in nor be sold anything.
-        """
+        """Return why the plan is not sold, or the subscription to read before that is said."""
         subscriptions = await holdings.list_subscription_views(connection, wish.client_id)
         bought = await holdings.list_bought_for_ever(connection, wish.client_id)
         held = find_held(
             wish.plan, wish.quantity, to_holdings(subscriptions, bought, self._catalog.plans)
         )
-        now = self._clock()
-        for known in subscriptions:
-            is_meant = isinstance(held, AlreadyHeld) and held.subscription_id == known.id
-            ref = ObjectRef(ObjectKind.SUBSCRIPTION, known.psp_sub_id)
-            if is_meant and ref not in read and (known.until_at is None or known.until_at <= now):
-                return ref
-        return held
+        lapsed = find_lapsed(held, subscriptions, self._clock())
+        ref = ObjectRef(ObjectKind.SUBSCRIPTION, lapsed) if lapsed is not None else None
+        return held if ref is None or ref in read else ref
 
     async def _open(self, connection: Connection, wish: _Wish) -> Intent:
         name, livemode, plan = self._provider.name, self._provider.livemode, wish.plan
@@ -288,7 +280,7 @@ class Checkout:
         return None
 
     async def _is_customer_gone(self, intent: Intent) -> bool:
-        """Look whether the sale was refused because the customer was deleted, and note it."""
+        """Look whether the sale was refused since the customer was deleted, and note it."""
         if intent.psp_customer_id is None:
             return False
         customer = ObjectRef(ObjectKind.CUSTOMER, intent.psp_customer_id)

@@ -8,6 +8,7 @@ paid once is owned, which no subscription gives: it is sold to subscribers too.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from billing.derive import Plans
 from billing.model import AlreadyHeld, FeatureValue, Interval, Plan, Remedy, Settling
@@ -79,6 +80,21 @@ def find_held(
         if remedy is not None:
             found.setdefault(remedy, AlreadyHeld(plan, remedy, subscription.id))
     return next((found[remedy] for remedy in _PREFERRED if remedy in found), None)
+
+
+def find_lapsed(
+    held: AlreadyHeld | Settling | None, subscriptions: Iterable[SubscriptionView], now: datetime
+) -> str | None:
+    """Return the provider's id of the subscription that is in the way, if it opens nothing now.
+
+    It may have ended, or been mended, without our knowing: until it is read again, its client
+    would neither be let in nor be sold anything.
+    """
+    for known in subscriptions:
+        is_meant = isinstance(held, AlreadyHeld) and held.subscription_id == known.id
+        if is_meant and (known.until_at is None or known.until_at <= now):
+            return known.psp_sub_id
+    return None
 
 
 def _remedy(

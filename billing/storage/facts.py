@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from billing.derive import ClientFacts, OrderFact, PaymentFact, SubscriptionFact
+from billing.client_facts import ClientFacts, OrderFact, PaymentFact, SubscriptionFact
 from billing.storage import orders, payments, subscriptions
 from billing.storage.pool import Connection
 

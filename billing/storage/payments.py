@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from billing.derive import PaymentFact
+from billing.client_facts import PaymentFact
 from billing.facts import DisputeState, PaymentLine, PaymentState, ProviderPayment
 from billing.storage.pool import Connection
 from billing.transitions import Sighting

@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from billing.catalog import Catalog
-from billing.derive import ItemFact
+from billing.client_facts import ItemFact
 from billing.facts import PauseKind, ProviderSubscription
 from billing.model import Subscription
 from billing.storage.pool import Connection, ring_of

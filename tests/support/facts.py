@@ -2,16 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from billing.derive import (
+from billing.client_facts import (
     ClientFacts,
-    GrantFact,
     ItemFact,
     OrderFact,
     PaymentFact,
-    Plans,
     SubscriptionFact,
-    derive,
 )
+from billing.derive import GrantFact, Plans, derive
 from billing.facts import PaymentLine, PaymentState
 from billing.model import Plan
 from policies.model import SubscriptionStatus

@@ -39,6 +39,7 @@ from billing.webhooks.processing import Processor
 from billing.webhooks.worker import InboxWorker, WorkerSettings
 from gateway.control import create_control_app
 from gateway.wiring.api import decided
+from policies.model import Snapshot
 from policies.permission import SCOPES, Role
 from tests.support.access import Access
 from tests.support.clock import FakeClock
@@ -229,6 +230,7 @@ class Market:
     async def opens(self, *apps: str) -> list[bool]:
         """Tell of each app whether the gate lets the client in."""
         facts = await self.reader.read(self.client_id)
+        assert isinstance(facts, Snapshot)
         return [decided(facts, app, "access", self.now()).outcome == "allow" for app in apps]
 
     async def is_open(self, app: str = "notes") -> bool:

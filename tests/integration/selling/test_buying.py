@@ -47,7 +47,7 @@ async def test_a_declined_card_opens_nothing_and_the_page_stays(market: Market) 
 
 
 @pytest.mark.parametrize(("outcome", "is_open"), [("complete", True), ("fail", False)])
-async def test_the_bank_s_question_decides(market: Market, outcome: str, is_open: bool) -> None:  # noqa: FBT001 - a row
+async def test_the_bank_s_question_decides(market: Market, outcome: str, is_open: bool) -> None:
     begun = await market.begin()
     url = begun.json["checkout_url"]
     await market.submit(url, ASKING)

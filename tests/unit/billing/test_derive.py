@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.derive import ClientFacts, GrantFact, PaymentFact, SubscriptionFact, find_overlaps
+from billing.client_facts import ClientFacts, PaymentFact, SubscriptionFact
+from billing.derive import GrantFact, find_overlaps
 from billing.facts import PaymentState
 from billing.model import Interval
 from policies.model import SubscriptionStatus as S
