@@ -78,12 +78,10 @@ def show(
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2, default=str))
         return
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for name, value in asdict(found.client).items():
         if value is not None:
-            console.print(
-                f"{name:12} {_word(value)}", highlight=False, markup=False, soft_wrap=True
-            )
+            console.print(f"{name:12} {_word(value)}", highlight=False, soft_wrap=True)
     for title in ("subscriptions", "grants", "blocks", "payments"):
         rows: Sequence[Mapping[str, Any]] = getattr(found, title)
         if rows:

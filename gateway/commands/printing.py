@@ -7,7 +7,8 @@ from rich.table import Table
 
 def print_whole(table: Table) -> None:
     """Print the table, if need be in longer lines than the terminal has."""
-    console = Console()
+    # What came from outside may look like markup, and be none that can be read.
+    console = Console(markup=False, emoji=False)
     wide = console.options.update(max_width=10_000)
     console.width = max(console.width, Measurement.get(console, wide, table).maximum)
     console.print(table, highlight=False)

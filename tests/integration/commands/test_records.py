@@ -104,6 +104,22 @@ async def test_what_cannot_be_done_is_told_in_one_line(
     assert len(said.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["[/x]", "[red]ann[/red]", "[link=https://evil.example]a", ":bomb:"]
+)
+async def test_a_client_whose_name_looks_like_markup_is_listed_as_it_is_called(
+    tollway: Tollway, name: str
+) -> None:
+    await tollway("clients", "add", name, "--name", name)
+
+    listed = await tollway("clients", "list")
+    shown = await tollway("clients", "show", name)
+
+    assert (listed.code, shown.code) == (0, 0)
+    assert listed.out.count(name) == 2
+    assert shown.out.count(name) == 2
+
+
 async def test_nothing_is_erased_without_being_asked(tollway: Tollway) -> None:
     await tollway("clients", "add", "idp:ann")
 
