@@ -1,6 +1,7 @@
-"""Denials to whom nobody knows: counted, and written once a minute instead of once each.
+"""Denials that are counted, and written once a minute instead of once each.
 
-Whoever has no token could otherwise fill the audit log, which nothing is ever removed from.
+Whoever has no token, or asks again and again for what it may not, could otherwise fill the audit
+log, which nothing is ever removed from.
 """
 
 from collections import Counter
@@ -10,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 PERIOD: Final = timedelta(minutes=1)
-# Beyond these, what was asked is told as "other": there are fewer routes than that.
+# Beyond these, what was asked is told as "other": there are fewer routes than that,
+# and seldom as many callers who go too far in one minute.
 _MAX_KINDS: Final = 200
 _OTHER: Final = "other"
 
@@ -24,7 +26,7 @@ class Tally:
     counts: Mapping[str, int]
 
 
-class AnonymousDenials:
+class CountedDenials:
     """Counts denials of one minute at a time."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Stands before every call of the API: who is it, may it, and a record of every no."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -15,7 +16,8 @@ from billing.errors import (
 )
 from billing.model import Cause, Source
 from billing.oauth.bearer import read_bearer
-from billing.oauth.denials import AnonymousDenials
+from billing.oauth.denials import CountedDenials
+from billing.oauth.limiter import Limiter, Rate
 from billing.oauth.verify import TokenReader
 from billing.ports import Clock
 from billing.storage.audit import write_audit
@@ -37,16 +39,27 @@ _log = structlog.get_logger("billing.oauth")
 
 _ACTION = "access.denied"
 _NOBODY = Cause(Source.ADMIN, "anonymous")
+_MANY = Cause(Source.ADMIN, "several")
+# A row for each denial, up to this many for one caller; what comes more often is only counted.
+_RECORDED: Final = Rate(60, 3600.0)
 
 
 class Guard:
     """Lets callers through or raises; a denial that cannot be recorded is a denial all the same."""
 
-    def __init__(self, database: Database, reader: TokenReader, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reader: TokenReader,
+        clock: Clock,
+        monotonic_s: Callable[[], float],
+    ) -> None:
         self._database = database
         self._reader = reader
         self._clock = clock
-        self._anonymous = AnonymousDenials()
+        self._recorded = Limiter(_RECORDED, monotonic_s)
+        self._anonymous = CountedDenials()
+        self._repeated = CountedDenials()
 
     async def authenticate(self, request: web.Request) -> Caller:
         """Return who calls.
@@ -102,13 +115,22 @@ class Guard:
             "app_id": app_id,
             "token_id": caller.token_id,
         }
-        cause = Cause(Source.ADMIN, caller.actor, request_id=request_id)
-        await self._write(cause, asked_id, told)
+        if self._recorded.take(caller.actor):
+            what = f"{caller.actor} {action} {verdict.reason.value}"
+            self._repeated.note(what, self._clock())
+            await self.write_tally()
+        else:
+            cause = Cause(Source.ADMIN, caller.actor, request_id=request_id)
+            await self._write(cause, asked_id, told)
         raise _error_of(verdict, action)
 
     async def write_tally(self, *, whole: bool = False) -> None:
-        """Write the denials of the minute past; `whole` at the end, also those of this one."""
-        tally = self._anonymous.take_due(self._clock(), whole=whole)
+        """Write what was counted in the minute past; `whole` at the end, also in this one."""
+        await self._write_counted(self._anonymous, _NOBODY, whole=whole)
+        await self._write_counted(self._repeated, _MANY, whole=whole)
+
+    async def _write_counted(self, denials: CountedDenials, cause: Cause, *, whole: bool) -> None:
+        tally = denials.take_due(self._clock(), whole=whole)
         if tally is None:
             return
         told = {
@@ -117,10 +139,10 @@ class Guard:
             "counts": dict(tally.counts),
         }
         try:
-            await self._write(_NOBODY, None, told)
+            await self._write(cause, None, told)
         except UnavailableError as error:
             _log.warning("denials_not_recorded", why=str(error))
-            self._anonymous.put_back(tally)
+            denials.put_back(tally)
 
     async def _write(self, cause: Cause, client_id: str | None, told: Mapping[str, object]) -> None:
         async with self._database.transaction() as connection:

@@ -39,7 +39,7 @@ def access_of(config: Config, database: Database) -> Access:
     public_url = public_origin(config, config.public.host)
     issuer = issuer_of(config, keys, database)
     endpoint = TokenEndpoint(issuer, keys, public_url, time.monotonic)
-    return Access(keys, endpoint, Guard(database, reader, wall))
+    return Access(keys, endpoint, Guard(database, reader, wall, time.monotonic))
 
 
 def signing_keys_of(config: Config, database: Database) -> SigningKeys:

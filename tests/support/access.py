@@ -58,7 +58,7 @@ class Access:
         self.reader = TokenReader(
             ISSUER, self.keys, self.others, self.database, standing, self.clock
         )
-        self.guard = Guard(self.database, self.reader, self.clock)
+        self.guard = Guard(self.database, self.reader, self.clock, self.monotonic)
 
     def other(self, sealer: Sealer | None = None) -> "Access":
         return Access(self.database, self.clock, sealer or self.sealer, self.others, self.monotonic)

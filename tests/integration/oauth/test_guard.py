@@ -293,3 +293,22 @@ async def test_a_token_lives_a_day_at_most(access: Access) -> None:
 
     with pytest.raises(ValueError, match="a day at most"):
         await access.issuer.sign(terms)
+
+
+async def test_who_is_denied_again_and_again_cannot_fill_the_audit(
+    http: Http, access: Access
+) -> None:
+    token = await access.token(await access.add("notes"))
+    other = await access.token(await access.add("files"))
+    for _ in range(70):
+        await show(http, STRANGER, f"Bearer {token}")
+
+    await access.guard.write_tally(whole=True)
+    await show(http, STRANGER, f"Bearer {other}")
+
+    denials = await access.denials()
+    assert len(denials) == 60 + 1 + 1
+    assert denials[60]["actor"] == "several"
+    (counted,) = denials[60]["after"]["counts"].items()
+    assert counted == (f"{denials[0]['actor']} clients:read other_client", 10)
+    assert denials[61]["actor"] not in {denials[0]["actor"], "several"}

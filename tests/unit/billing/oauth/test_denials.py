@@ -1,13 +1,13 @@
 from datetime import UTC, datetime, timedelta
 
-from billing.oauth.denials import AnonymousDenials
+from billing.oauth.denials import CountedDenials
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 def test_a_minute_is_one_tally() -> None:
-    denials = AnonymousDenials()
+    denials = CountedDenials()
     denials.note("a", NOW)
     denials.note("a", NOW + MINUTE / 2)
     denials.note("b", NOW + MINUTE / 2)
@@ -23,7 +23,7 @@ def test_a_minute_is_one_tally() -> None:
 
 
 def test_a_crowd_of_kinds_is_told_as_other() -> None:
-    denials = AnonymousDenials()
+    denials = CountedDenials()
     for number in range(1000):
         denials.note(str(number), NOW)
 
@@ -35,7 +35,7 @@ def test_a_crowd_of_kinds_is_told_as_other() -> None:
 
 
 def test_what_could_not_be_written_is_due_a_minute_later_with_what_came_since() -> None:
-    denials = AnonymousDenials()
+    denials = CountedDenials()
     denials.note("a", NOW)
     tally = denials.take_due(NOW + MINUTE)
     assert tally is not None
