@@ -63,10 +63,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes of a call. `location` is the path of what was made."""
+    """What comes of a call. `location` is the path of what was made.
+
+    `client_id` is whom the call made known, where it was about nobody before.
+    """
 
     content: Output
     location: str | None = None
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

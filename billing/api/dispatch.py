@@ -101,8 +101,8 @@ class Api:
             request_id=request_id,
         )
         binding = self._bindings[operation.id]
+        aim = await binding.aim(call)
         if operation.action is not None:
-            aim = await binding.aim(call)
             await self._door.permit(
                 caller,
                 operation.action,
@@ -115,7 +115,10 @@ class Api:
             answer = await binding.act(call)
             content = answer.content
             next_url = content.next if isinstance(content, Page) else None
-            return Written(content.model_dump_json(), answer.location, next_url)
+            client_id = answer.client_id or aim.client_id
+            return Written(
+                content.model_dump_json(), answer.location, next_url, client_id=client_id
+            )
 
         return await self._repeats.once(operation, call, act)
 

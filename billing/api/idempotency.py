@@ -30,12 +30,16 @@ _RETRY_AFTER_S = "2"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An answer as it is sent: the JSON text, and where what was made or what follows is."""
+    """An answer as it is sent: the JSON text, and where what was made or what follows is.
+
+    `client_id` is whom it tells of, None where of nobody in particular.
+    """
 
     text: str
     location: str | None = None
     next_url: str | None = None
     is_replayed: bool = False
+    client_id: str | None = None
 
 
 class Repeats:
@@ -90,7 +94,7 @@ class Repeats:
         sealed = self._sealer.seal(text, _place_of(caller, key))
         try:
             async with self._database.transaction() as connection:
-                await keep_answer(connection, caller, key, now, sealed)
+                await keep_answer(connection, caller, key, now, sealed, written.client_id)
         except UnavailableError as error:
             # What was done is done: the caller shall hear of it.
             _log.warning("answer_not_kept", why=str(error))

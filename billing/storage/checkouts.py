@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -211,3 +212,10 @@ async def use_key(
 
 def _intent(row: asyncpg.Record) -> Intent:
     return Intent(**dict(row))
+
+
+async def forget_returns(connection: Connection, client_id: UUID) -> None:
+    """Forget the pages that the client came from, which may tell more of it than where."""
+    await connection.execute(
+        "update checkout_intents set return_to = '/' where client_id = $1", client_id
+    )

@@ -25,6 +25,8 @@ from billing.crypto.sealing import (
 from billing.errors import ClientExistsError, InvalidClientError, NoSuchClientError
 from billing.model import Cause
 from billing.storage.audit import write_audit
+from billing.storage.checkouts import forget_returns
+from billing.storage.idempotent_requests import forget_answers
 from billing.storage.ids import parse_id
 from billing.storage.pool import Connection, ring_of
 from billing.storage.sessions import revoke_sessions_of
@@ -36,6 +38,8 @@ _COLUMNS: Final = (
     "id, external_id, name_enc, email_enc, app_id, status, created_at, closed_at, erased_at"
 )
 _EXTERNAL_ID_CHARS: Final = 200
+# Whoever may add clients could else have everybody wait who looks for an address.
+_MOST_OF_ADDRESS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ async def find_by_external_id(connection: Connection, external_id: str) -> Clien
 
 
 async def find_by_email(connection: Connection, email: str) -> list[Client]:
-    """Return the clients of this address, in any spelling of it; an address may serve several.
+    """Return the newest 100 clients of this address, in any spelling of it.
 
     Raises:
         InvalidClientError: it is no address.
@@ -129,8 +133,9 @@ async def find_by_email(connection: Connection, email: str) -> list[Client]:
     ring = ring_of(connection)
     rows = await connection.fetch(
         f"select {_COLUMNS} from clients where email_index = any($1)"  # noqa: S608 - a constant
-        " order by created_at desc, id desc",
+        " order by created_at desc, id desc limit $2",
         email_indexes(ring, email),
+        _MOST_OF_ADDRESS,
     )
     return [_client_of(ring, row) for row in rows]
 
@@ -140,12 +145,14 @@ async def list_clients(
 ) -> Page:
     """Return a page of clients, the newest first; `app_id` is where they signed up.
 
-    `after` is that of the page before; one that is none begins at the front.
+    `after` is that of the page before; nothing follows one that is none of this list, so that
+    it tells nobody of whom the list does not.
     """
     rows = await connection.fetch(
         f"select {_COLUMNS} from clients c"  # noqa: S608 - a constant
         " where ($1::text is null or app_id = $1) and ($2::uuid is null or (created_at, id) <"
-        " (select l.created_at, l.id from clients l where l.id = $2))"
+        " (select l.created_at, l.id from clients l"
+        " where l.id = $2 and ($1::text is null or l.app_id = $1)))"
         " order by created_at desc, id desc limit $3",
         app_id,
         parse_id(after) if after is not None else None,
@@ -201,17 +208,22 @@ async def erase_client(
 ) -> Client:
     """Close the client and erase what is personal; money and grants stay, without a person.
 
-    Name, e-mail, external id, the provider's answers and the bodies of its events go. A client who
-    comes again under the old external id is a new one. On repeat nothing changes.
+    Name, e-mail, external id, the provider's answers, the bodies of its events, answers kept for
+    a repeat and the pages to return to go. A client who comes again under the old external id is
+    a new one. On repeat nothing changes.
 
     Raises:
         NoSuchClientError: there is none of this id.
     """
     await _close(connection, client_id, now)
     await _erase_provider_texts(connection, _known(client_id))
+    await forget_answers(connection, _known(client_id))
+    await forget_returns(connection, _known(client_id))
     erased = await connection.execute(
         "update clients set name_enc = null, email_enc = null, email_index = null,"
-        " external_id = 'erased:' || id, erased_at = $2 where id = $1 and erased_at is null",
+        # An id that can be foreseen could be taken before, and would keep the person here.
+        " external_id = 'erased:' || gen_random_uuid(), erased_at = $2"
+        " where id = $1 and erased_at is null",
         _known(client_id),
         now,
     )

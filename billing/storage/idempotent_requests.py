@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
+from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
 
 KEPT_FOR: Final = timedelta(hours=24)
@@ -61,17 +63,32 @@ async def claim_request(
 
 
 async def keep_answer(
-    connection: Connection, caller: str, key: str, claimed_at: datetime, answer: bytes
+    connection: Connection,
+    caller: str,
+    key: str,
+    claimed_at: datetime,
+    answer: bytes,
+    client_id: str | None,
 ) -> None:
-    """Keep what was answered, sealed, unless the claim was taken over meanwhile."""
+    """Keep what was answered, sealed, unless the claim was taken over meanwhile.
+
+    `client_id` is whom it tells of; of who was erased meanwhile nothing is kept.
+    """
     await connection.execute(
-        "update idempotent_requests set answer_enc = $4"
-        " where caller = $1 and key = $2 and claimed_at = $3",
+        "update idempotent_requests set answer_enc = $4, client_id = $5"
+        " where caller = $1 and key = $2 and claimed_at = $3 and not exists"
+        " (select 1 from clients where id = $5 and erased_at is not null)",
         caller,
         key,
         claimed_at,
         answer,
+        parse_id(client_id) if client_id is not None else None,
     )
+
+
+async def forget_answers(connection: Connection, client_id: UUID) -> None:
+    """Delete what was answered about the client; the same request is then a new one."""
+    await connection.execute("delete from idempotent_requests where client_id = $1", client_id)
 
 
 async def release_request(

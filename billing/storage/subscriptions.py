@@ -153,7 +153,10 @@ async def save_subscription(
              status, pause, started_at, trial_end, cancel_at, ended_at, closed_at, past_due_since,
              observed_seq, observed_at, as_of, source, verified, raw_enc)
         values ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                $17, $18, $19, $20, $21)
+                $17, $18, $19, $20,
+                -- Who asked to be forgotten is not written down again.
+                case when exists (select 1 from clients where id = $1::text::uuid
+                                  and erased_at is not null) then null else $21::bytea end)
         on conflict (psp, livemode, psp_sub_id) do update set
             psp_customer_id = excluded.psp_customer_id, psp_payment_id = excluded.psp_payment_id,
             raw_status = excluded.raw_status, status = excluded.status, pause = excluded.pause,

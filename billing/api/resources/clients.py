@@ -98,7 +98,7 @@ class ClientCalls:
                 email=body.email,
                 app_id=body.app_id or call.app_id,
             )
-        return Answer(_told(client), f"/clients/{client.id}")
+        return Answer(_told(client), f"/clients/{client.id}", client_id=client.id)
 
     async def _list(self, call: Call) -> Answer:
         query = call.asked(models.ClientQuery)

@@ -14,6 +14,7 @@ from billing.errors import NoSuchObjectError, ProviderRefusedError, UnavailableE
 from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind
 from billing.model import Cause, Source
 from billing.result import Applied
+from billing.storage.client_records import erase_client
 from billing.storage.clients import lock_client
 from policies.decision import Outcome
 from policies.model import SubscriptionStatus
@@ -469,3 +470,16 @@ async def test_what_the_provider_said_is_kept_sealed(shop: Shop) -> None:
     place = f"subscriptions.raw_enc.memory:sub_{session_id}"
     assert b"{}" not in sealed
     assert RING.open(sealed, place) == b"{}"
+
+
+async def test_what_the_provider_says_of_an_erased_client_is_not_written_down_again(
+    shop: Shop,
+) -> None:
+    session_id = await shop.buy()
+    async with shop.database.transaction() as connection:
+        await erase_client(connection, shop.client_id, Cause(Source.ADMIN, "test"), shop.clock())
+
+    await shop.see(f"subscription:sub_{session_id}")
+
+    async with shop.database.connection() as connection:
+        assert await connection.fetchval("select raw_enc from subscriptions") is None
