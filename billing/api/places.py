@@ -29,14 +29,14 @@ class Places:
     """The pages of the apps; `hosts` gives the host of each origin, such as `https://a.example`."""
 
     def __init__(self, hosts: Mapping[str, str], public_url: str, public_host: str) -> None:
-        self._hosts = hosts
+        self._hosts = {public_url: public_host, **hosts}
         self._home = Place(f"{public_url}{_HOME}", public_host, _HOME)
 
     def get(self, url: str | None) -> Place:
         """Return the page that the URL names, or the client's account where there is none.
 
         Raises:
-            ProblemError: 422; it is no page of an app behind this gateway.
+            ProblemError: 422; it is no page of this gateway, or of an app behind it.
         """
         if url is None:
             return self._home
@@ -53,5 +53,7 @@ class Places:
 
 
 def _no_place() -> ProblemError:
-    told = FieldError(pointer="/return_url", detail="This is no page of an app of this gateway.")
+    told = FieldError(
+        pointer="/return_url", detail="This is no page of this gateway or of an app behind it."
+    )
     return ProblemError(IMPOSSIBLE, errors=[told])

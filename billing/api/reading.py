@@ -86,8 +86,13 @@ def read_body(model: type[Input], body: bytes) -> Input:
         raise ProblemError(UNREADABLE, "the body is not UTF-8") from None
     except RecursionError:
         raise ProblemError(UNREADABLE, "the body is nested too deeply") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise ProblemError(UNREADABLE, f"the body is not JSON: {error}") from None
+    except _DoubtfulError as error:
+        raise ProblemError(UNREADABLE, str(error)) from None
+    except ValueError:
+        # Python reads no number that long, and says so in words about itself.
+        raise ProblemError(UNREADABLE, "the body holds a number that is too long") from None
     if not isinstance(found, dict):
         raise ProblemError(UNREADABLE, "the body is not a JSON object")
     return _validated(lambda: model.model_validate_json(body), is_body=True)
@@ -136,15 +141,19 @@ def read_key(fields: Sequence[str]) -> str | None:
     return key
 
 
+class _DoubtfulError(ValueError):
+    """JSON that two readers could take for two things; the message is told."""
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a field stands in it twice")
+        raise _DoubtfulError("a field stands twice in the body")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise _DoubtfulError(f"{name} is no number of JSON")
 
 
 def _validated(validate: Callable[[], _M], *, is_body: bool) -> _M:

@@ -14,6 +14,7 @@ from billing.api.models.shapes import (
     Output,
     Query,
     Reason,
+    Wanted,
 )
 
 Value = bool | Count | Line
@@ -25,8 +26,8 @@ class GiveGrant(Input):
     app_id: ConfiguredName
     feature: ConfiguredName = "access"
     value: Value = True
-    from_at: Instant | None = Field(default=None, description="Left out, from now on.")
-    until_at: Instant | None = Field(default=None, description="Null is for ever.")
+    from_at: Wanted | None = Field(default=None, description="Left out, from now on.")
+    until_at: Wanted | None = Field(default=None, description="Null is for ever.")
     reason: Reason
 
 
@@ -62,8 +63,8 @@ class LayBlock(Input):
 
     app_id: ConfiguredName | None = Field(default=None, description="Null is every app.")
     service: Literal["fraud", "dispute", "admin", "dunning"] = "admin"
-    from_at: Instant | None = Field(default=None, description="Left out, from now on.")
-    until_at: Instant | None = Field(default=None, description="Null is until it is lifted.")
+    from_at: Wanted | None = Field(default=None, description="Left out, from now on.")
+    until_at: Wanted | None = Field(default=None, description="Null is until it is lifted.")
     reason: Reason
 
 

@@ -13,11 +13,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-# No control characters: Postgres takes no NUL, and no reader of a log a line break.
-_LINE = r"^[^\x00-\x1f\x7f]*$"
+# No control characters: Postgres takes no NUL, and no reader of a log a line break, nor a
+# terminal what else begins a command to it (C1), nor a person what turns the line around (bidi).
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 # Of configured things (`gateway/config`): apps, features and plans.
 _NAME = r"^[a-z0-9][a-z0-9_-]*$"
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+# From 2000 to 8999: nobody means another year, and at both ends of the calendar Postgres and
+# Python have instants that the other one cannot read.
+_RFC3339 = re.compile(r"[2-8]\d{3}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 # What a provider can be asked for in one piece.
 _MAX_MINOR = 99_999_999_999
 
@@ -41,10 +44,7 @@ class Output(BaseModel):
 
 
 def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the instant is out of range") from None
+    return instant.astimezone(UTC)
 
 
 def _rfc3339(value: object) -> object:
@@ -52,7 +52,7 @@ def _rfc3339(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
-        raise ValueError("an instant is written 2026-12-01T12:00:00Z")
+        raise ValueError("an instant is written 2026-12-01T12:00:00Z, its year from 2000 to 8999")
     try:
         return datetime.fromisoformat(value.upper())
     except ValueError:
@@ -102,6 +102,8 @@ ReturnUrl = Annotated[
 ]
 ConfiguredName = Annotated[str, Field(pattern=_NAME, min_length=1, max_length=64)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
+Wanted = Annotated[Instant, Field(json_schema_extra={"pattern": "^[2-8]"})]
+"""An instant that a caller names."""
 # A validator stands last, or the document loses the bounds before it.
 AmountMinor = Annotated[
     int,
