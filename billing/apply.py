@@ -18,6 +18,7 @@ from billing.applying.subscription import SubscriptionLook
 from billing.catalog import Catalog
 from billing.errors import NoSuchObjectError, ProviderRefusedError
 from billing.facts import ObjectKind, ObjectRef, PauseKind, ProviderSubscription
+from billing.metrics import NO_METER, Meter
 from billing.model import Cause, CheckoutState, Source
 from billing.ports import Changed, Clock, ProviderReader
 from billing.result import Applied, Result, joined
@@ -44,11 +45,12 @@ class Applier:
         *,
         site: str | None = None,
         open_pauses: frozenset[PauseKind] = frozenset(),
+        meter: Meter = NO_METER,
     ) -> None:
         self._database = database
         self._provider = provider
         self._account = Account(provider, catalog, site, open_pauses)
-        self._observer = Observer(database, self._account, clock, changed, slack)
+        self._observer = Observer(database, self._account, clock, changed, slack, meter)
 
     async def apply(self, ref: ObjectRef, cause: Cause, *, dry_run: bool = False) -> Result:
         """Read the object again and make our rows say what its provider says of it now.

@@ -1,7 +1,7 @@
 """What billing counts; whoever runs it shows the numbers."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from billing.facts import ObjectKind
 
@@ -26,6 +26,29 @@ class Settlement(StrEnum):
     FAILED = "failed"
     OUTAGE = "outage"
     DEAD = "dead"
+
+
+class Alarm(StrEnum):
+    """What a person has to know of; logged as an error under the same name."""
+
+    UNKNOWN_PRICE = "unknown_price"
+    UNKNOWN_STATUS = "unknown_status"
+    SUBSCRIPTION_OVERLAP = "subscription_overlap"
+    COMMAND_GIVEN_UP = "command_given_up"
+
+
+class CallOutcome(StrEnum):
+    """What became of a call to a provider.
+
+    `CUT_SHORT` is one that we ended before it was answered, `SHUT_OUT` one that was not made,
+    because too many had failed.
+    """
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CUT_SHORT = "cut_short"
+    SHUT_OUT = "shut_out"
 
 
 class Meter(Protocol):
@@ -59,6 +82,14 @@ class Meter(Protocol):
         """Count a difference that an event on its way explains."""
         ...
 
+    def alarmed(self, alarm: Alarm) -> None:
+        """Count something that a person has to know of."""
+        ...
+
+    def called(self, outcome: CallOutcome, *, is_shut_out: bool) -> None:
+        """Count a call to the provider; `is_shut_out` tells whether it is left alone from now."""
+        ...
+
 
 class NoMeter:
     """Counts nothing."""
@@ -83,3 +114,13 @@ class NoMeter:
 
     def lagged(self) -> None:
         """Count nothing."""
+
+    def alarmed(self, alarm: Alarm) -> None:
+        """Count nothing."""
+
+    def called(self, outcome: CallOutcome, *, is_shut_out: bool) -> None:
+        """Count nothing."""
+
+
+NO_METER: Final = NoMeter()
+"""For whoever is not asked how much it does."""

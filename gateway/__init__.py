@@ -22,6 +22,7 @@ translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column
 control         the gateway's own pages, webhooks and health, behind a private socket
 sessions        who is signed in
+scrape          /metrics, and who may see it (metrics: what is counted)
 health          alive, ready, and made of what
 version         which Tollway this is
 clock           the machine's time, or the sandbox's

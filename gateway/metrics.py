@@ -7,9 +7,7 @@ import asyncio
 from typing import Final
 
 import structlog
-from aiohttp import web
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -19,7 +17,7 @@ from prometheus_client import (
 
 from billing.errors import UnavailableError
 from billing.facts import ObjectKind
-from billing.metrics import Receipt, Settlement
+from billing.metrics import Alarm, CallOutcome, Receipt, Settlement
 from billing.storage.events import count_states
 from billing.storage.pool import Database
 
@@ -76,11 +74,32 @@ class Metrics:
         self._inbox = Gauge(
             "tollway_inbox", "Events that are not settled.", ["state"], registry=self._registry
         )
+        self._alarmed = Counter(
+            "tollway_alarms",
+            "What a person has to look at; the log tells it under the same name.",
+            ["alarm"],
+            registry=self._registry,
+        )
+        self._called = Counter(
+            "tollway_provider_calls",
+            "Calls to the payment provider, by what became of them.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._shut_out = Gauge(
+            "tollway_provider_shut_out",
+            "1 while the provider is left alone after too many failures.",
+            registry=self._registry,
+        )
         self._fields: set[str] = set()
         for receipt in Receipt:
             self._received.labels(receipt.value)
         for settlement in Settlement:
             self._settled.labels(settlement.value)
+        for alarm in Alarm:
+            self._alarmed.labels(alarm.value)
+        for outcome in CallOutcome:
+            self._called.labels(outcome.value)
 
     def received(self, receipt: Receipt) -> None:
         """Count a request to the webhook's address."""
@@ -114,6 +133,15 @@ class Metrics:
         """Count a difference that an event on its way explains."""
         self._lagged.inc()
 
+    def alarmed(self, alarm: Alarm) -> None:
+        """Count something that a person has to know of."""
+        self._alarmed.labels(alarm.value).inc()
+
+    def called(self, outcome: CallOutcome, *, is_shut_out: bool) -> None:
+        """Count a call to the provider, and note whether it is left alone from now on."""
+        self._called.labels(outcome.value).inc()
+        self._shut_out.set(is_shut_out)
+
     async def render(self, database: Database) -> bytes:
         """Return every number; those of the inbox are NaN while the database does not answer."""
         states: dict[str, float] = {}
@@ -126,8 +154,3 @@ class Metrics:
         for state in _WAITING:
             self._inbox.labels(state).set(states.get(state, 0))
         return generate_latest(self._registry)
-
-    async def answer(self, database: Database) -> web.Response:
-        """Answer a scrape; whoever routes to it has to ask for a role first."""
-        body = await self.render(database)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -88,6 +88,7 @@ RESOURCES: Final = (
     "portal",
     "events",
     "audit",
+    "metrics",
 )
 SCOPES: Final = frozenset(f"{name}:{access}" for name in RESOURCES for access in ("read", "write"))
 

@@ -116,6 +116,14 @@ def _webhook(operation_id: str, summary: str) -> Json:
     }
 
 
+def _problem(description: str) -> Json:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
 _OWN: Final[Json] = {
     "operationId": "get_document",
     "tags": ["document"],
@@ -127,22 +135,24 @@ _OWN: Final[Json] = {
             "description": "The document",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        "401": {
-            "description": "A token is needed",
-            "content": {
-                "application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/ProblemDocument"}
-                }
-            },
+        "401": _problem("A token is needed"),
+        "503": _problem("Not just now"),
+    },
+}
+_METRICS: Final[Json] = {
+    "operationId": "get_metrics",
+    "tags": ["metrics"],
+    "summary": "Show the numbers of the control process",
+    "description": "In the text format of Prometheus.",
+    "security": [{"oauth2": ["metrics:read"]}, {"bearer": []}],
+    "responses": {
+        "200": {
+            "description": "The numbers",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        "503": {
-            "description": "Not just now",
-            "content": {
-                "application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/ProblemDocument"}
-                }
-            },
-        },
+        "401": _problem("A token is needed"),
+        "403": _problem("Not with this token"),
+        "503": _problem("Not just now"),
     },
 }
 _PROVIDER: Final[Json] = {
@@ -163,5 +173,6 @@ BESIDE: Final[dict[str, Json]] = {
         "post": _webhook("receive_event_of", "Take an event of a provider"),
     },
     "/openapi.json": {"get": _OWN},
+    "/metrics": {"get": _METRICS},
 }
 """By path, then by method."""

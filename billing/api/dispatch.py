@@ -6,7 +6,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 import structlog
@@ -121,6 +121,22 @@ class Api:
             )
 
         return await self._repeats.once(operation, call, act)
+
+
+async def or_problem(
+    request: web.Request, public_url: str, answer: Awaitable[web.Response]
+) -> web.Response:
+    """Return the answer, or the problem that came up: for what is beside the table."""
+    request_id = request_id_of(request)
+    try:
+        return await answer
+    except ProblemError as error:
+        return problem_response(error, public_url, request_id)
+    except BillingError as error:
+        told = problem_of(error)
+        if told is None:
+            raise
+        return problem_response(told, public_url, request_id)
 
 
 def request_id_of(request: web.Request) -> str:

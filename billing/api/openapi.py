@@ -48,6 +48,7 @@ _TAGS: Final = {
     "blocks": "Bars over access.",
     "events": "What the payment providers told.",
     "audit": "Every change of money or access.",
+    "metrics": "Numbers for Prometheus.",
     "tokens": "Who may call.",
     "webhooks": "Where providers call.",
     "document": "This document.",

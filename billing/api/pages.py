@@ -11,13 +11,10 @@ from typing import Final
 
 from aiohttp import web
 
-from billing.api.dispatch import problem_response, request_id_of
-from billing.api.errors import problem_of
+from billing.api.dispatch import or_problem
 from billing.api.openapi import Site, document_of
 from billing.api.ports import Door
-from billing.api.problems import ProblemError
 from billing.api.reading import check_accept
-from billing.errors import BillingError
 
 _STATIC: Final = Path(__file__).parent / "static"
 _FILES: Final[Mapping[str, tuple[Path, str]]] = {
@@ -58,16 +55,11 @@ class DocumentPages:
 
     async def tell(self, request: web.Request) -> web.Response:
         """Tell the document to whoever has a token, of any role."""
-        try:
-            check_accept(request.headers.getall("Accept", ()))
-            await self._door.authenticate(request)
-        except ProblemError as error:
-            return problem_response(error, self._public_url, request_id_of(request))
-        except BillingError as error:
-            told = problem_of(error)
-            if told is None:
-                raise
-            return problem_response(told, self._public_url, request_id_of(request))
+        return await or_problem(request, self._public_url, self._tell(request))
+
+    async def _tell(self, request: web.Request) -> web.Response:
+        check_accept(request.headers.getall("Accept", ()))
+        await self._door.authenticate(request)
         return web.Response(
             text=self._document,
             content_type="application/json",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from billing.catalog import Catalog
 from billing.facts import ObjectRef, PauseKind
+from billing.metrics import Alarm
 from billing.ports import ProviderReader
 from billing.result import Change
 from billing.storage.pool import Connection
@@ -32,10 +33,10 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """Something that a person has to know of; logged once what brought it up is committed."""
+class Concern:
+    """Something that a person has to know of; told once what brought it up is committed."""
 
-    event: str
+    alarm: Alarm
     fields: Mapping[str, object]
 
 
@@ -44,7 +45,7 @@ class Saved:
     """What saving an object changed, and what is wrong with it."""
 
     changes: tuple[Change, ...]
-    alarms: tuple[Alarm, ...] = ()
+    concerns: tuple[Concern, ...] = ()
 
 
 class Look(Protocol):

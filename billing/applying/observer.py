@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from billing.applying.look import Account, Alarm, Look
+from billing.applying.look import Account, Concern, Look
 from billing.client_facts import ClientFacts
 from billing.derive import derive, find_overlaps
 from billing.grant_changes import GrantChanges, compare
+from billing.metrics import Alarm, Meter
 from billing.model import Cause
 from billing.ports import Changed, Clock
 from billing.result import Applied, Change, Result
@@ -41,12 +42,14 @@ class Observer:
         clock: Clock,
         changed: Changed,
         slack: timedelta,
+        meter: Meter,
     ) -> None:
         self._database = database
         self._account = account
         self._clock = clock
         self._changed = changed
         self._slack = slack
+        self._meter = meter
 
     async def observe(
         self,
@@ -74,20 +77,21 @@ class Observer:
             sighting = Sighting(seq, now, snapshot_at or now, cause, snapshot_at is not None)
             try:
                 async with connection.transaction():
-                    result, version, alarms = await self._write(
+                    result, version, concerns = await self._write(
                         connection, look, sighting, dry_run=dry_run
                     )
             except _RollBackError as taken_back:
                 return taken_back.result
-        for alarm in alarms:
-            _log.error(alarm.event, client_id=result.client_id, **alarm.fields)
+        for concern in concerns:
+            _log.error(concern.alarm.value, client_id=result.client_id, **concern.fields)
+            self._meter.alarmed(concern.alarm)
         if result.client_id is not None and version is not None:
             await self._changed(result.client_id, version)
         return result
 
     async def _write(
         self, connection: Connection, look: Look, sighting: Sighting, *, dry_run: bool
-    ) -> tuple[Result, int | None, list[Alarm]]:
+    ) -> tuple[Result, int | None, list[Concern]]:
         client_id = await look.find_client(connection)
         if client_id is None:
             return Result(Applied.FOREIGN, detail="no client of ours"), None, []
@@ -105,12 +109,12 @@ class Observer:
         changes = (*saved.changes, *given.told)
         if changes:
             await _audit(connection, look.action(), client_id, changes, sighting.cause)
-        alarms = [*saved.alarms, *await self._overlaps(connection, client_id, facts, sighting)]
+        concerns = [*saved.concerns, *await self._overlaps(connection, client_id, facts, sighting)]
         applied = Applied.CHANGED if changes else Applied.UNCHANGED
         result = Result(applied, client_id, changes=changes)
         if dry_run:
             raise _RollBackError(result)
-        return result, version, alarms
+        return result, version, concerns
 
     async def _regrant(
         self, connection: Connection, client_id: str, facts: ClientFacts, sighting: Sighting
@@ -127,17 +131,17 @@ class Observer:
 
     async def _overlaps(
         self, connection: Connection, client_id: str, facts: ClientFacts, sighting: Sighting
-    ) -> list[Alarm]:
+    ) -> list[Concern]:
         """Return the plans that the client now pays for twice, each once for the same pair."""
-        alarms = []
+        concerns = []
         for plan, subs in find_overlaps(facts, self._account.catalog.plans).items():
             told = {"plan": plan, "subscriptions": list(subs)}
             if not await subscriptions.is_overlap_told(connection, client_id, told):
                 await audit.write_audit(
                     connection, subscriptions.OVERLAP, client_id, sighting.cause, after=told
                 )
-                alarms.append(Alarm("subscription_overlap", told))
-        return alarms
+                concerns.append(Concern(Alarm.SUBSCRIPTION_OVERLAP, told))
+        return concerns
 
 
 async def _audit(

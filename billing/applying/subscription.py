@@ -1,7 +1,8 @@
 """A look at a subscription with its items."""
 
-from billing.applying.look import Account, Alarm, Saved
+from billing.applying.look import Account, Concern, Saved
 from billing.facts import ObjectKind, ObjectRef, ProviderSubscription
+from billing.metrics import Alarm
 from billing.result import changes_between
 from billing.storage import clients, subscriptions
 from billing.storage.pool import Connection
@@ -70,22 +71,22 @@ class SubscriptionLook:
             before.told() if before else None,
             after.told() if after else None,
         )
-        return Saved(changes, tuple(self._alarms(found)))
+        return Saved(changes, tuple(self._concerns(found)))
 
     def action(self) -> str:
         """Return what the audit log calls a change."""
         return "subscription.changed" if self._row else "subscription.found"
 
-    def _alarms(self, found: ProviderSubscription) -> list[Alarm]:
+    def _concerns(self, found: ProviderSubscription) -> list[Concern]:
         named: dict[str, object] = {"subscription": found.psp_sub_id}
-        alarms = [
-            Alarm("unknown_price", named | {"price": item.psp_price_id})
+        concerns = [
+            Concern(Alarm.UNKNOWN_PRICE, named | {"price": item.psp_price_id})
             for item in found.items
             if item.psp_price_id not in self._account.catalog.by_price
         ]
         if found.status is None:
-            alarms.append(Alarm("unknown_status", named | {"status": found.raw_status}))
-        return alarms
+            concerns.append(Concern(Alarm.UNKNOWN_STATUS, named | {"status": found.raw_status}))
+        return concerns
 
     async def _find_row(self, connection: Connection) -> SubscriptionRow | None:
         return await subscriptions.find_subscription(

@@ -23,6 +23,7 @@ from billing.errors import (
     UnavailableError,
 )
 from billing.facts import ObjectKind, ObjectRef, SubscriptionChange
+from billing.metrics import NO_METER, Alarm, Meter
 from billing.model import Cause, Source
 from billing.ports import Clock, ProviderSeller
 from billing.storage import audit, commands
@@ -61,6 +62,7 @@ class Commands:
         *,
         psp: str,
         livemode: bool,
+        meter: Meter = NO_METER,
     ) -> None:
         self._database = database
         self._seller = seller
@@ -68,6 +70,7 @@ class Commands:
         self._wall = wall
         self._psp = psp
         self._livemode = livemode
+        self._meter = meter
 
     async def find(self, key: str, wish: Mapping[str, Any]) -> Command | None:
         """Return the command that the key was used for.
@@ -171,8 +174,12 @@ class Commands:
 
     async def _give_up(self, command: Command) -> None:
         """Stop asking; what the provider did, if anything, the reconciler will read."""
+        self._meter.alarmed(Alarm.COMMAND_GIVEN_UP)
         _log.error(
-            "command_given_up", command=command.id, kind=command.kind, why=command.last_error
+            Alarm.COMMAND_GIVEN_UP.value,
+            command=command.id,
+            kind=command.kind,
+            why=command.last_error,
         )
         await self._settle(command, CommandState.GIVEN_UP, error=command.last_error)
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from billing.catalog import Catalog
 from billing.errors import ProviderRefusedError
-from billing.metrics import NoMeter
+from billing.metrics import NO_METER
 from billing.model import Cause, Source
 from billing.reconcile.check import Checker
 from billing.reconcile.survey import Survey
@@ -120,7 +120,7 @@ async def _parts(config: Path | None, data: Path) -> AsyncIterator[_Parts]:
         session = await stack.enter_async_context(opened(config, data))
         database = session.database
         clock = wall if config else SandboxClock(data / "sandbox" / "clock-offset")
-        provider = provider_of(session.config)
+        provider = provider_of(session.config, NO_METER)
         stack.push_async_callback(provider.close)
         published = await read_published(database, psp=provider.name, livemode=provider.livemode)
         catalog = Catalog(plans_of(session.config), published)
@@ -129,12 +129,12 @@ async def _parts(config: Path | None, data: Path) -> AsyncIterator[_Parts]:
             """Do nothing: processes that have caches hear of it from the database."""
             del client_id, version
 
-        applier = applier_of(session.config, clock, database, provider, catalog, changed)
+        applier = applier_of(session.config, clock, database, provider, catalog, changed, NO_METER)
         cause = Cause(Source.RECONCILE, session.operator)
         yield _Parts(
             session,
             Survey(database, Account(provider.name, provider.livemode), clock),
-            Checker(database, applier, provider, clock, wall, NoMeter(), cause),
+            Checker(database, applier, provider, clock, wall, NO_METER, cause),
         )
 
 

@@ -54,7 +54,13 @@ def offers_of(
     )
     # A provider's idempotency keys age by the machine's time, whatever the sandbox's clock says.
     commands = Commands(
-        database, provider, applier, wall, psp=provider.name, livemode=provider.livemode
+        database,
+        provider,
+        applier,
+        wall,
+        psp=provider.name,
+        livemode=provider.livemode,
+        meter=extras.meter,
     )
     changes, portal = Changes(database, catalog, commands), Portal(database, provider)
     access = AccessByHand(database, features_of(config), stores.reader.invalidate)

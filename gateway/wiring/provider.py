@@ -2,6 +2,7 @@
 
 from billing.apply import Applier
 from billing.catalog import Catalog
+from billing.metrics import Meter
 from billing.ports import Changed, Clock, ProviderReader
 from billing.providers.stripe.adapter import Stripe
 from billing.storage.pool import Database
@@ -9,7 +10,7 @@ from gateway.config.schema import Config
 from gateway.translate import open_pauses_of, slack_of
 
 
-def provider_of(config: Config) -> Stripe:
+def provider_of(config: Config, meter: Meter) -> Stripe:
     """Return the provider; it is the caller's to close."""
     stripe = config.billing.stripe
     return Stripe(
@@ -20,6 +21,7 @@ def provider_of(config: Config) -> Stripe:
         timeout_s=stripe.timeout_s,
         retries=stripe.retries,
         site=config.public.host,
+        meter=meter,
     )
 
 
@@ -30,6 +32,7 @@ def applier_of(
     provider: ProviderReader,
     catalog: Catalog,
     changed: Changed,
+    meter: Meter,
 ) -> Applier:
     """Return what reads objects again; `clock` is that by which entitlements begin and end."""
     return Applier(
@@ -41,4 +44,5 @@ def applier_of(
         slack_of(config),
         site=config.public.host,
         open_pauses=open_pauses_of(config),
+        meter=meter,
     )

@@ -19,11 +19,13 @@ from gateway.config.schema import Config
 from gateway.control import ControlServer, create_control_app
 from gateway.errors import StartError
 from gateway.health import Health
+from gateway.scrape import Scrape
 from gateway.stores import Stores, checks_of
 from gateway.translate import (
     page_settings_of,
     plans_of,
     proxy_settings_of,
+    public_origin,
     worker_settings_of,
 )
 from gateway.wiring.access import Access
@@ -54,7 +56,7 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     Raises:
         StartError: a plan contradicts what was published, or the database does not answer.
     """
-    provider = provider_of(config)
+    provider = provider_of(config, extras.meter)
     plans = plans_of(config)
     try:
         published = await publish_plans(
@@ -65,7 +67,13 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         raise StartError(str(error)) from error
     catalog = Catalog(plans, published)
     applier = applier_of(
-        config, extras.clock, stores.database, provider, catalog, stores.reader.invalidate
+        config,
+        extras.clock,
+        stores.database,
+        provider,
+        catalog,
+        stores.reader.invalidate,
+        extras.meter,
     )
     # Waits and signatures go by this machine's time, whatever the sandbox's clock says.
     inbox = Inbox(stores.database, provider.name)
@@ -105,6 +113,8 @@ def control_of(
     app.add_routes(selling.endpoint.routes())
     app.add_routes(access.endpoint.routes())
     app.add_routes(Health(checks_of(stores)).routes())
+    public_url = public_origin(config, config.public.host)
+    app.add_routes(Scrape(access.guard, extras.meter, stores.database, public_url).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)
     offers = selling.offers
     add_pages(app, offers.checkout, offers.account, stores.sessions, settings, wall)

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from billing.facts import CheckoutOrder, ProviderPayment
+from billing.metrics import NO_METER, Meter
 from billing.model import Interval, Plan
 from billing.providers.stripe.adapter import Stripe
 from demo.sandbox.app import Settings, create_app
@@ -223,6 +224,7 @@ async def run_adapter(
     timeout_s: float = 20.0,
     retries: int = 0,
     cooldown_s: float = 10.0,
+    meter: Meter = NO_METER,
 ) -> AsyncIterator[Stripe]:
     """Return the product's own adapter, pointed at `api_url`."""
     adapter = Stripe(
@@ -234,6 +236,7 @@ async def run_adapter(
         retries=retries,
         site=SITE,
         cooldown_s=cooldown_s,
+        meter=meter,
     )
     try:
         yield adapter

@@ -2,6 +2,7 @@
 
 import stripe
 
+from billing.metrics import NO_METER, Meter
 from billing.providers.stripe.commands import StripeCommands
 from billing.providers.stripe.http import COOLDOWN_S, StripeCalls
 from billing.providers.stripe.reader import StripeReader
@@ -28,6 +29,7 @@ class Stripe(StripeReader, StripeCommands):
         retries: int,
         site: str | None = None,
         cooldown_s: float = COOLDOWN_S,
+        meter: Meter = NO_METER,
     ) -> None:
         self.livemode = livemode
         calls = StripeCalls(
@@ -36,14 +38,10 @@ class Stripe(StripeReader, StripeCommands):
             timeout_s=timeout_s,
             retries=retries,
             cooldown_s=cooldown_s,
+            meter=meter,
         )
         StripeReader.__init__(self, calls, WebhookSecrets(webhook_secrets))
         StripeCommands.__init__(self, calls, site)
-
-    @property
-    def is_shut_out(self) -> bool:
-        """Tell whether calls are refused because too many failed in a row."""
-        return self._calls.breaker.is_shut
 
     async def close(self) -> None:
         """Close the connections to Stripe."""

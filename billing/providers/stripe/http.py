@@ -17,6 +17,7 @@ from billing.errors import (
     ProviderRefusedError,
     UnavailableError,
 )
+from billing.metrics import CallOutcome, Meter
 from billing.providers.stripe.breaker import Breaker
 from billing.providers.stripe.fields import UNREADABLE
 
@@ -97,12 +98,20 @@ class StripeCalls:
     """
 
     def __init__(
-        self, *, api_url: str, secret_key: str, timeout_s: float, retries: int, cooldown_s: float
+        self,
+        *,
+        api_url: str,
+        secret_key: str,
+        timeout_s: float,
+        retries: int,
+        cooldown_s: float,
+        meter: Meter,
     ) -> None:
         # The budget for a whole call, retries included; the SDK's own default of 80 s
         # for one try is no time to let a visitor wait.
         self._timeout_s = timeout_s
         self._http = StripeHTTPClient(timeout_s)
+        self._meter = meter
         self.breaker = Breaker(_FAILURES, cooldown_s, time.monotonic)
         self.v1 = stripe.StripeClient(
             secret_key,
@@ -128,6 +137,7 @@ class StripeCalls:
         try:
             self.breaker.enter()
         except UnavailableError:
+            self._note(CallOutcome.SHUT_OUT)
             if inspect.iscoroutine(call):
                 call.close()
             raise
@@ -136,25 +146,36 @@ class StripeCalls:
                 answer = await call
             body = json.loads(answer.last_response.body)
         except TimeoutError as error:
-            self.breaker.fail()
+            self._note(CallOutcome.FAILED)
             raise UnavailableError("Stripe: no answer in time") from error
         except stripe.StripeError as error:
-            if error.http_status in _SAYS_NO:
-                self.breaker.succeed()
-            else:
-                self.breaker.fail()
+            says_no = error.http_status in _SAYS_NO
+            self._note(CallOutcome.REFUSED if says_no else CallOutcome.FAILED)
             raise _translate(error) from error
         except UNREADABLE as error:
             # Something between us and Stripe answered in its place.
-            self.breaker.fail()
+            self._note(CallOutcome.FAILED)
             raise UnavailableError("Stripe: the answer is no object of theirs") from error
         except BaseException:
-            self.breaker.leave()
+            self._note(CallOutcome.CUT_SHORT)
             raise
-        self.breaker.succeed()
+        self._note(CallOutcome.ANSWERED)
         if not isinstance(body, dict):
             raise UnavailableError("Stripe: the answer is no object of theirs")
         return body
+
+    def _note(self, outcome: CallOutcome) -> None:
+        """Let the breaker know what came of a call, and count it."""
+        match outcome:
+            case CallOutcome.ANSWERED | CallOutcome.REFUSED:
+                self.breaker.succeed()
+            case CallOutcome.FAILED:
+                self.breaker.fail()
+            case CallOutcome.CUT_SHORT:
+                self.breaker.leave()
+            case CallOutcome.SHUT_OUT:
+                pass  # It was the breaker that said so.
+        self._meter.called(outcome, is_shut_out=self.breaker.is_shut)
 
 
 def _translate(error: stripe.StripeError) -> UnavailableError | ProviderRefusedError:

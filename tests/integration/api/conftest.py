@@ -35,6 +35,8 @@ from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
 from billing.webhooks.inbox import Inbox
 from gateway.control import create_control_app
+from gateway.metrics import Metrics
+from gateway.scrape import Scrape
 from gateway.wiring.api import decided
 from policies.permission import SCOPES, Role
 from tests.support.access import Access
@@ -184,6 +186,7 @@ async def desk(database: Database, clock: FakeClock) -> AsyncIterator[Desk]:
     repeats = Repeats(database, database.ring, clock)
     app.add_routes(Api(access.guard, repeats, bindings_of(parts), PUBLIC_URL).routes())
     app.add_routes(DocumentPages(access.guard, Site(PUBLIC_URL, "1.2.3")).routes())
+    app.add_routes(Scrape(access.guard, Metrics(), database, PUBLIC_URL).routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -32,6 +32,7 @@ from policies.identity import Client
 from policies.requirement import Access, Requirement
 from tests.support.clock import FakeClock
 from tests.support.inbox import HeldProvider
+from tests.support.meter import Tally
 from tests.support.plans import make_plan
 
 
@@ -54,6 +55,7 @@ class Shop:
     client_id: str
     inbox: Inbox
     processor: Processor
+    meter: Tally
 
     async def open_checkout(self, plan: str = "reader") -> str:
         """Begin a checkout and return the provider's session id."""
@@ -109,9 +111,12 @@ async def make_shop(database: Database, clock: FakeClock) -> Shop:
     catalog = Catalog(plans, published)
     memory = MemoryStore(100, 60.0, lambda: clock().timestamp())
     reader = EntitlementReader(memory, NoSharedStore(), database, clock, 5.0)
-    applier = Applier(database, provider, catalog, clock, reader.invalidate, timedelta(hours=1))
+    meter, slack = Tally(), timedelta(hours=1)
+    applier = Applier(database, provider, catalog, clock, reader.invalidate, slack, meter=meter)
     urls = CheckoutUrls("https://g/return?session_id={CHECKOUT_SESSION_ID}", "https://g/c?{intent}")
-    commands = Commands(database, provider, applier, clock, psp=provider.name, livemode=False)
+    commands = Commands(
+        database, provider, applier, clock, psp=provider.name, livemode=False, meter=meter
+    )
     changes = Changes(database, catalog, commands)
     async with database.connection() as connection:
         client_id = await get_or_create_client(connection, "demo:ann")
@@ -132,6 +137,7 @@ async def make_shop(database: Database, clock: FakeClock) -> Shop:
         client_id=client_id,
         inbox=inbox,
         processor=make_processor(inbox, applier, provider, clock),
+        meter=meter,
     )
 
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from billing.apply import Applier
 from billing.errors import NoSuchObjectError, ProviderRefusedError, UnavailableError
 from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind
+from billing.metrics import Alarm
 from billing.model import Cause, Source
 from billing.result import Applied
 from billing.storage.client_records import erase_client
@@ -209,6 +210,7 @@ async def test_price_that_no_plan_has_keeps_what_the_item_gave_and_raises_an_ala
     assert [(log["event"], log["price"]) for log in logs] == [
         ("unknown_price", "price_of_a_dashboard")
     ]
+    assert shop.meter.alarms == [Alarm.UNKNOWN_PRICE]
 
 
 async def test_status_that_we_do_not_know_keeps_the_door_as_it_is_and_raises_an_alarm(
@@ -225,6 +227,7 @@ async def test_status_that_we_do_not_know_keeps_the_door_as_it_is_and_raises_an_
 
     assert await shop.outcome() is Outcome.ALLOW
     assert [(log["event"], log["status"]) for log in logs] == [("unknown_status", "novel")]
+    assert shop.meter.alarms == [Alarm.UNKNOWN_STATUS]
     async with shop.database.connection() as connection:
         assert await connection.fetchval("select verified from subscriptions") is False
 

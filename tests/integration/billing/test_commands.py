@@ -7,6 +7,7 @@ import pytest
 
 from billing.errors import ProviderRefusedError, UnavailableError
 from billing.facts import ProviderSubscription, SubscriptionChange
+from billing.metrics import Alarm
 from billing.model import Cause, Source
 from billing.selling.commands import Commands
 from billing.selling.janitor import CommandJanitor
@@ -203,6 +204,7 @@ async def test_command_whose_key_is_forgotten_is_given_up_and_not_asked(shop: Sh
     await shop.commands.resume()
 
     assert await states(shop) == ["given_up"]
+    assert shop.meter.alarms == [Alarm.COMMAND_GIVEN_UP]
     assert len(shop.provider.calls) == asked
     with pytest.raises(ProviderRefusedError):
         await shop.changes.change(shop.client_id, held.id, plan_id="team", cause=CAUSE, key="k")

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing.facts import DisputeState, PaymentState, ProviderItem
+from billing.metrics import Alarm
 from billing.model import CheckoutState, Hosted, Source
 from billing.result import Applied
 from policies.decision import Outcome
@@ -269,6 +270,7 @@ async def test_second_subscription_of_a_plan_counts_and_is_told_once(shop: Shop)
     await shop.see("subscription:sub_second")
 
     assert told.count("subscription.overlap") == 1
+    assert shop.meter.alarms == [Alarm.SUBSCRIPTION_OVERLAP]
     assert await shop.outcome() is Outcome.ALLOW
 
 

@@ -1,7 +1,7 @@
 """The numbers of the control process: few labels, and no scrape that waits for the database."""
 
 from billing.facts import ObjectKind
-from billing.metrics import Receipt, Settlement
+from billing.metrics import Alarm, CallOutcome, Receipt, Settlement
 from billing.storage.pool import Database
 from gateway.metrics import Metrics
 from tests.support.keys import RING
@@ -22,6 +22,9 @@ async def test_what_billing_counts_is_shown(database: Database) -> None:
     metrics.lagged()
     metrics.missed()
     metrics.other_version()
+    metrics.alarmed(Alarm.SUBSCRIPTION_OVERLAP)
+    metrics.called(CallOutcome.ANSWERED, is_shut_out=False)
+    metrics.called(CallOutcome.FAILED, is_shut_out=True)
 
     shown = await numbers(metrics, database)
 
@@ -32,6 +35,11 @@ async def test_what_billing_counts_is_shown(database: Database) -> None:
     assert shown["tollway_lag_total"] == 1
     assert shown["tollway_events_missed_total"] == 1
     assert shown["tollway_events_other_version_total"] == 1
+    assert shown['tollway_alarms_total{alarm="subscription_overlap"}'] == 1
+    assert shown['tollway_alarms_total{alarm="unknown_price"}'] == 0
+    assert shown['tollway_provider_calls_total{outcome="answered"}'] == 1
+    assert shown['tollway_provider_calls_total{outcome="failed"}'] == 1
+    assert shown["tollway_provider_shut_out"] == 1
 
 
 async def test_the_inbox_is_counted_when_it_is_asked_for(database: Database) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from billing.errors import BillingError, NoSuchObjectError, ProviderRefusedError, UnavailableError
+from billing.metrics import CallOutcome
 from billing.providers.stripe.adapter import Stripe
+from tests.support.meter import Tally
 from tests.support.ports import refusing_port
 from tests.support.sandbox import (
     Sandbox,
@@ -138,24 +140,29 @@ _ONCE = b"\r\nConnection: close"
 
 
 async def test_provider_that_fails_in_a_row_is_left_alone() -> None:
-    async with run_bytes(_answer(b"{}", b"503 Busy" + _ONCE)) as url, run_adapter(url) as stripe:
+    meter = Tally()
+    busy = _answer(b"{}", b"503 Busy" + _ONCE)
+    async with run_bytes(busy) as url, run_adapter(url, meter=meter) as stripe:
         for _ in range(5):
             with pytest.raises(UnavailableError):
                 await stripe.fetch_checkout("cs_test_1")
 
         with pytest.raises(UnavailableError, match="left alone"):
             await stripe.fetch_checkout("cs_test_1")
-        assert stripe.is_shut_out
+    assert meter.is_shut_out
+    assert meter.calls == [CallOutcome.FAILED] * 5 + [CallOutcome.SHUT_OUT]
 
 
 async def test_refusals_are_no_failures() -> None:
     refusal = _answer(b'{"error": {"message": "No such session"}}', b"404 Not Found" + _ONCE)
-    async with run_bytes(refusal) as url, run_adapter(url) as stripe:
+    meter = Tally()
+    async with run_bytes(refusal) as url, run_adapter(url, meter=meter) as stripe:
         for _ in range(6):
             with pytest.raises(ProviderRefusedError):
                 await stripe.fetch_checkout("cs_test_1")
 
-        assert not stripe.is_shut_out
+    assert not meter.is_shut_out
+    assert meter.calls == [CallOutcome.REFUSED] * 6
 
 
 async def test_short_pause_that_the_provider_asks_for_is_made() -> None:

@@ -20,7 +20,7 @@ from policies.permission import (
 )
 
 ANN, BOB = "client-ann", "client-bob"
-ADMIN_ONLY = ("grants", "blocks", "refunds", "events", "audit")
+ADMIN_ONLY = ("grants", "blocks", "refunds", "events", "audit", "metrics")
 # Whom or what a request is about, as an app `notes` or the client Ann sees it.
 OWNERSHIP = {
     "nobody": Target(),
@@ -146,4 +146,4 @@ def test_a_caller_without_an_identity_of_its_role_has_nothing(role: Role) -> Non
 
 
 def test_every_resource_has_a_scope_to_read_and_one_to_write() -> None:
-    assert len(SCOPES) == 2 * len(RESOURCES) == 22
+    assert len(SCOPES) == 2 * len(RESOURCES) == 24
