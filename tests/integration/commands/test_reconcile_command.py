@@ -49,9 +49,16 @@ async def stripe() -> AsyncIterator[TestServer]:
     async def retrieve(_request: web.Request) -> web.Response:
         return web.json_response(subscription())
 
+    async def list_no_invoice(_request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [], "has_more": False})
+
     app = web.Application()
     app.add_routes(
-        [web.get("/v1/subscriptions", list_all), web.get("/v1/subscriptions/sub_1", retrieve)]
+        [
+            web.get("/v1/subscriptions", list_all),
+            web.get("/v1/subscriptions/sub_1", retrieve),
+            web.get("/v1/invoices", list_no_invoice),
+        ]
     )
     server = TestServer(app)
     async with server:
