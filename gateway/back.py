@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from billing.audit.verify import log_heads
 from billing.errors import UnavailableError
 from billing.storage.idempotent_requests import purge_requests
 from billing.storage.sessions import purge_sessions
@@ -23,6 +24,9 @@ from gateway.wiring.selling import Selling, control_of, selling_of
 _log = structlog.get_logger("gateway")
 
 _TIDY_EVERY_S = 600.0
+# The heads of the audit go into the log hourly: what was written before, nobody can take back
+# without it being seen there.
+_ROUNDS_BETWEEN_HEADS = 6
 # For the pages of the generation before. A form that is being read when the configuration
 # changes is passed on to them once it is whole, at most 15 s later (`proxy.gate`).
 _OUTLIVES_S = 20.0
@@ -63,6 +67,7 @@ class Back:
         self._next: _Pages | None = None
         self._working: tuple[asyncio.Task[None], ...] = ()
         self._janitor: asyncio.Task[None] | None = None
+        self._rounds_until_heads = 0
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def prepare(self, config: Config, control_socket: Path) -> None:
@@ -150,7 +155,7 @@ class Back:
             await asyncio.sleep(_TIDY_EVERY_S)
 
     async def _tidy(self) -> None:
-        """Delete what has had its time, change old keys, and record whom nobody knew."""
+        """Delete what has had its time, change old keys, and record what must not be lost."""
         async with self._stores.database.transaction() as connection:
             await purge_sessions(connection, wall())
             await purge_requests(connection, wall())
@@ -158,6 +163,10 @@ class Back:
             await prune_events(self._now.selling.inbox, wall())
             await self._now.access.keys.rotate_if_due(wall())
             await self._now.access.guard.write_tally()
+        if self._rounds_until_heads == 0:
+            await log_heads(self._stores.database)
+            self._rounds_until_heads = _ROUNDS_BETWEEN_HEADS
+        self._rounds_until_heads -= 1
 
 
 async def _end(working: tuple[asyncio.Task[None], ...]) -> None:

@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from billing.audit.chain import ALL_CHAINS, GENESIS, Head
 
 
+def heads_as_json(heads: Iterable[Head]) -> dict[str, dict[str, object]]:
+    """Return the heads as JSON takes them: `{"chain": {"position": …, "hash": …}}`."""
+    return {str(head.chain): {"position": head.position, "hash": head.hash.hex()} for head in heads}
+
+
 def heads_as_text(heads: Iterable[Head]) -> str:
-    """Return the heads as JSON: `{"chain": {"position": …, "hash": …}}`."""
-    told = {str(head.chain): {"position": head.position, "hash": head.hash.hex()} for head in heads}
-    return json.dumps(told, indent=2)
+    """Return the heads as JSON."""
+    return json.dumps(heads_as_json(heads), indent=2)
 
 
 def heads_of_text(text: str) -> dict[int, Head]:

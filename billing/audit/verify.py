@@ -12,6 +12,7 @@ import structlog
 
 from billing.audit.chain import ALL_CHAINS, NO_CLIENT, Head
 from billing.audit.epoch import find_epoch, fold
+from billing.audit.heads import heads_as_json
 from billing.audit.verifier import ChainCheck, Fault, Wrong
 from billing.storage.audit import (
     count_audit,
@@ -73,7 +74,7 @@ async def read_heads(database: Database) -> list[Head]:
 async def log_heads(database: Database) -> None:
     """Write the heads into the log, which is out of reach of whoever has only the database."""
     heads = await read_heads(database)
-    _log.info("audit_heads", heads={h.chain: f"{h.position}:{h.hash.hex()}" for h in heads})
+    _log.info("audit_heads", heads=heads_as_json(heads))
 
 
 async def _faults(
