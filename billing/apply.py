@@ -108,10 +108,24 @@ class Applier:
 
     async def _payment(self, any_id: str, cause: Cause, *, dry_run: bool) -> Result:
         """Read the payment that the id leads to, and the subscription that it pays for."""
-        payment_id = await self._find_payment_id(any_id)
-        if payment_id is None:
-            payment_id = await self._provider.resolve_payment(any_id)
+        known_id = await self._find_payment_id(any_id)
+        payment_id = known_id or await self._provider.resolve_payment(any_id)
         thorough = payment_id != any_id
+        result = await self._read_payment(payment_id, cause, thorough=thorough, dry_run=dry_run)
+        if known_id is None and thorough and result.client_id is not None and not dry_run:
+            async with self._database.connection() as connection:
+                await payments.note_other_id(
+                    connection,
+                    self._provider.name,
+                    payment_id,
+                    any_id,
+                    livemode=self._provider.livemode,
+                )
+        return result
+
+    async def _read_payment(
+        self, payment_id: str, cause: Cause, *, thorough: bool, dry_run: bool
+    ) -> Result:
         look = await self._look_at_payment(payment_id, cause, thorough=thorough)
         result = await self._observer.observe(look, cause, dry_run=dry_run)
         psp_sub_id = look.found.psp_sub_id if look.found else None

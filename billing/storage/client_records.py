@@ -251,12 +251,14 @@ async def _erase_provider_texts(connection: Connection, client_id: UUID) -> None
         "update subscriptions set raw_enc = null where client_id = $1", client_id
     )
     await connection.execute(
-        "update psp_inbox set body = '' where split_part(object_ref, ':', 2) = any("
+        "with theirs as (select id, twin from psp_inbox where split_part(object_ref, ':', 2) = any("
         " select psp_sub_id from subscriptions where client_id = $1"
         " union select psp_session_id from checkout_intents where client_id = $1"
         " union select psp_payment_id from payments where client_id = $1"
-        " union select psp_intent_id from payments where client_id = $1"
-        " union select psp_id from psp_customers where client_id = $1)",
+        " union select unnest(psp_intent_id || other_ids) from payments where client_id = $1"
+        " union select psp_id from psp_customers where client_id = $1))"
+        " update psp_inbox set body = '' where id in (select id from theirs)"
+        " or external_id in (select twin from theirs)",
         client_id,
     )
 

@@ -64,7 +64,7 @@ async def list_events(connection: Connection, wanted: EventFilter, *, limit: int
           and ($4::text is null or object_ref in (
               select 'subscription:' || psp_sub_id from subscriptions
               where client_id = $4::text::uuid
-              union all select 'payment:' || unnest(array[psp_payment_id, psp_intent_id])
+              union all select 'payment:' || unnest(psp_payment_id || (psp_intent_id || other_ids))
               from payments where client_id = $4::text::uuid
               union all select 'checkout:' || psp_session_id from checkout_intents
               where client_id = $4::text::uuid

@@ -40,3 +40,28 @@ async def claim_events(
 ) -> list[asyncpg.Record]:
     """Claim the events with the token, and return their rows; `is_head` waited longest."""
     return await connection.fetch(_CLAIM, psp, now, lease, token, limit)
+
+
+async def settle_claim(
+    connection: Connection,
+    token: UUID,
+    state: str,
+    now: datetime,
+    note: str | None,
+    client_id: str | None,
+) -> None:
+    """Mark the events of the claim as processed; of who was erased, no body is kept."""
+    await connection.execute(
+        """
+        update psp_inbox
+        set state = $2, processed_at = $3, last_error = $4, claim = null,
+            body = case when exists (select from clients where id = $5::text::uuid
+                                     and erased_at is not null) then '' else body end
+        where claim = $1
+        """,
+        token,
+        state,
+        now,
+        note,
+        client_id,
+    )

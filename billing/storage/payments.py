@@ -54,6 +54,8 @@ class PaymentRow:
         )
 
 
+# A payment has a few charges, each with a refund or dispute or two.
+_MOST_OTHER_IDS = 100
 _COLUMNS = (
     "id::text, client_id::text, subscription_id::text, psp_payment_id, amount_minor, currency,"
     " status, refunded_minor, dispute, taken_back_at, lines, created_at, paid_at"
@@ -86,6 +88,23 @@ async def find_payment_id(
         any_id,
     )
     return found
+
+
+async def note_other_id(
+    connection: Connection, psp: str, psp_payment_id: str, other_id: str, *, livemode: bool
+) -> None:
+    """Note that the provider says the payment when it is asked for `other_id`, a charge or so."""
+    await connection.execute(
+        "update payments set other_ids = array_append(other_ids, $4)"
+        " where psp = $1 and livemode = $2 and psp_payment_id = $3"
+        " and psp_intent_id is distinct from $4 and $4 <> all(other_ids)"
+        " and cardinality(other_ids) < $5",
+        psp,
+        livemode,
+        psp_payment_id,
+        other_id,
+        _MOST_OTHER_IDS,
+    )
 
 
 async def list_payments(

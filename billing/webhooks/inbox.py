@@ -16,7 +16,7 @@ import structlog
 from billing.errors import UnavailableError
 from billing.facts import EventRef, ObjectRef, parse_ref
 from billing.storage.arrivals import Stored, insert_event
-from billing.storage.inbox_claims import claim_events
+from billing.storage.inbox_claims import claim_events, settle_claim
 from billing.storage.pool import Database
 
 _log = structlog.get_logger("billing.webhooks")
@@ -116,17 +116,15 @@ class Inbox:
             events=len(rows),
         )
 
-    async def settle(self, claim: Claim, state: str, now: datetime, note: str | None) -> None:
-        """Mark the events `done` or `ignored`; nothing happens if the claim was lost."""
+    async def settle(
+        self, claim: Claim, state: str, now: datetime, note: str | None, client_id: str | None
+    ) -> None:
+        """Mark the events `done` or `ignored`; nothing happens if the claim was lost.
+
+        `client_id` is whom they were about; of who was erased, no body is kept.
+        """
         async with self._database.connection() as connection:
-            await connection.execute(
-                "update psp_inbox set state = $2, processed_at = $3, last_error = $4, claim = null"
-                " where claim = $1",
-                claim.token,
-                state,
-                now,
-                note,
-            )
+            await settle_claim(connection, claim.token, state, now, note, client_id)
 
     async def fail(
         self, claim: Claim, now: datetime, due_at: datetime, error: str, max_attempts: int

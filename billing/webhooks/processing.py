@@ -77,7 +77,7 @@ class Processor:
         else:
             is_foreign = result.applied is Applied.FOREIGN
             settlement = Settlement.IGNORED if is_foreign else Settlement.DONE
-            await self._settle(claim, settlement, result.detail or None)
+            await self._settle(claim, settlement, result.detail or None, result.client_id)
             await self._end_outage()
 
     async def _apply(self, claim: Claim) -> Result:
@@ -109,9 +109,15 @@ class Processor:
         except Exception:  # noqa: BLE001 - the event waits for its object in any case
             _log.exception("snapshot_failed", inbox_id=claim.id)
 
-    async def _settle(self, claim: Claim, settlement: Settlement, note: str | None) -> None:
+    async def _settle(
+        self,
+        claim: Claim,
+        settlement: Settlement,
+        note: str | None,
+        client_id: str | None = None,
+    ) -> None:
         await _until_it_holds(
-            lambda: self._inbox.settle(claim, settlement.value, self._clock(), note)
+            lambda: self._inbox.settle(claim, settlement.value, self._clock(), note, client_id)
         )
         self._meter.settled(settlement, claim.events)
         _log.info(

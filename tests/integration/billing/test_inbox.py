@@ -65,7 +65,7 @@ async def test_events_of_an_object_wait_while_it_is_read_and_are_next(
     await store(shop, event(2), event(3))
 
     while_read = await shop.inbox.claim(shop.clock(), LEASE)
-    await shop.inbox.settle(first, "done", shop.clock(), None)
+    await shop.inbox.settle(first, "done", shop.clock(), None, None)
     afterwards = await shop.inbox.claim(shop.clock(), LEASE)
 
     assert while_read is None
@@ -83,9 +83,9 @@ async def test_who_lost_his_claim_can_settle_nothing(
     assert lost is not None
     assert held is not None
 
-    await shop.inbox.settle(lost, "done", shop.clock(), None)
+    await shop.inbox.settle(lost, "done", shop.clock(), None, None)
     after_the_loser = await states_of(shop.database)
-    await shop.inbox.settle(held, "ignored", shop.clock(), None)
+    await shop.inbox.settle(held, "ignored", shop.clock(), None, None)
 
     assert after_the_loser == ["received"]
     assert await states_of(shop.database) == ["ignored"]
@@ -232,7 +232,7 @@ async def test_settled_events_are_forgotten_after_a_month_and_dead_ones_never(
     for state in ("done", "ignored"):
         claim = await shop.inbox.claim(shop.clock(), LEASE)
         assert claim is not None
-        await shop.inbox.settle(claim, state, shop.clock(), None)
+        await shop.inbox.settle(claim, state, shop.clock(), None, None)
     claim = await shop.inbox.claim(shop.clock(), LEASE)
     assert claim is not None
     await shop.inbox.fail(claim, shop.clock(), shop.clock(), "broken", max_attempts=1)
