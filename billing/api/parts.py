@@ -58,7 +58,7 @@ class Parts:
 def bindings_of(parts: Parts) -> Mapping[str, Binding]:
     """Return what carries each operation out, by its id."""
     database, plans, url = parts.database, parts.plans, parts.public_url
-    checkouts = Checkouts(parts.seller, parts.payments, database, parts.places)
+    checkouts = Checkouts(parts.seller, parts.payments, parts.portal, database, parts.places)
     return {
         **PaymentCalls(checkouts, parts.payments, parts.refunds, plans, url).bindings(),
         **SubscriptionCalls(checkouts, parts.changes, database, plans).bindings(),

@@ -1,6 +1,9 @@
 """Payments and refunds."""
 
 from collections.abc import Mapping
+from typing import Final
+
+import structlog
 
 from billing.api import problems
 from billing.api.call import NOBODYS, Aim, Answer, Binding, Call
@@ -8,15 +11,19 @@ from billing.api.cursor import no_cursor, read_text, write_text
 from billing.api.lists import next_url_of
 from billing.api.models import money
 from billing.api.places import Places
-from billing.api.ports import Payments, Plans, Refunds, Seller
+from billing.api.ports import Payments, Plans, Portal, Refunds, Seller
 from billing.api.problems import ProblemError
 from billing.api.resources.aims import app_of
 from billing.api.resources.clients import check_open_client
-from billing.errors import NotFoundError
-from billing.model import AlreadyHeld, Hosted, Remedy, Settling
+from billing.errors import BillingError, NotFoundError
+from billing.model import AlreadyHeld, Remedy, Settling
 from billing.storage.pool import Database
 from billing.views import PaymentView
 
+_log = structlog.get_logger("billing.api")
+
+# Whoever has the portal's address sees the client's invoices.
+_PORTAL: Final = "portal:write"
 _REMEDIES: Mapping[Remedy, str] = {
     Remedy.NOTHING: "The client has this plan.",
     Remedy.MEND: "The client has this plan, and its payment has to be mended in the portal.",
@@ -29,10 +36,16 @@ class Checkouts:
     """Opens checkouts for whoever starts a payment or a subscription."""
 
     def __init__(
-        self, seller: Seller, payments: Payments, database: Database, places: Places
+        self,
+        seller: Seller,
+        payments: Payments,
+        portal: Portal,
+        database: Database,
+        places: Places,
     ) -> None:
         self._seller = seller
         self._payments = payments
+        self._portal = portal
         self._database = database
         self._places = places
 
@@ -54,10 +67,32 @@ class Checkouts:
             quantity=quantity,
             key=call.command_key if call.key is not None else None,
         )
-        payment = await self._payments.find_payment(_checkout_of(begun).id)
+        if isinstance(begun, AlreadyHeld):
+            raise ProblemError(
+                problems.ALREADY_HELD,
+                _REMEDIES[begun.remedy],
+                url=await self._find_cure(call, client_id, begun.remedy, place.url),
+                subscription_id=begun.subscription_id,
+            )
+        if isinstance(begun, Settling):
+            raise ProblemError(problems.PAYMENT_SETTLING)
+        payment = await self._payments.find_payment(begun.id)
         if payment is None:
             raise NotFoundError("the checkout is gone")
         return payment
+
+    async def _find_cure(
+        self, call: Call, client_id: str, remedy: Remedy, return_url: str
+    ) -> str | None:
+        """Return where the client can mend its payment, if the caller may send it there."""
+        if remedy is not Remedy.MEND or _PORTAL not in call.caller.scopes:
+            return None
+        try:
+            return await self._portal.open(client_id, return_url)
+        except BillingError as error:
+            # What was asked is answered without it; the portal can still be asked for by itself.
+            _log.warning("portal_not_opened", why=str(error), request_id=call.request_id)
+            return None
 
 
 class PaymentCalls:
@@ -131,20 +166,6 @@ class PaymentCalls:
         )
         # What a refund came to stands with its payment.
         return Answer(money.Refund.model_validate(refund), f"/payments/{payment_id}")
-
-
-def _checkout_of(begun: Hosted | AlreadyHeld | Settling) -> Hosted:
-    match begun:
-        case Hosted():
-            return begun
-        case Settling():
-            raise ProblemError(problems.PAYMENT_SETTLING)
-        case AlreadyHeld():
-            raise ProblemError(
-                problems.ALREADY_HELD,
-                _REMEDIES[begun.remedy],
-                subscription_id=begun.subscription_id,
-            )
 
 
 def _told(payment: PaymentView) -> money.Payment:

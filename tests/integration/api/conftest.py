@@ -20,6 +20,7 @@ from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
+from billing.facts import parse_ref
 from billing.model import Cause, Interval, Source
 from billing.selling.access import AccessByHand
 from billing.selling.blocks import Blocks
@@ -66,6 +67,7 @@ class Desk:
     access: Access
     provider: MemoryProvider
     checkout: Checkout
+    applier: Applier
     inbox: Inbox
     database: Database
     clock: FakeClock
@@ -135,6 +137,12 @@ class Desk:
         await self.checkout.finish(session_id)
         return str(begun.json["id"])
 
+    async def see(self, ref: str) -> None:
+        """Read the object again, as after an event."""
+        found = parse_ref(ref)
+        assert found is not None
+        await self.applier.apply(found, Cause(Source.WEBHOOK, "psp:memory"))
+
     async def subscription_of(self, client_id: str) -> Any:  # what JSON can say
         """Return the client's only subscription."""
         told = await self.ask("GET", f"/subscriptions/{client_id}")
@@ -194,7 +202,7 @@ async def desk(database: Database, clock: FakeClock) -> AsyncIterator[Desk]:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with aiohttp.ClientSession() as session:
         inbox = Inbox(database, provider.name)
-        made = Desk(session, access, provider, checkout, inbox, database, clock, url)
+        made = Desk(session, access, provider, checkout, applier, inbox, database, clock, url)
         made.token = await made.token_of(Role.ADMIN, "operator", SCOPES)
         yield made
     await runner.cleanup()

@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+from policies.model import SubscriptionStatus
+from policies.permission import Role
 from tests.integration.api.conftest import PUBLIC_URL, Desk
 
 
@@ -58,6 +62,52 @@ async def test_a_plan_that_is_held_is_not_sold_again(desk: Desk) -> None:
     assert told.status == 409
     assert told.json["type"].endswith("/already-held")
     assert told.json["subscription_id"] == (await desk.subscription_of(client_id))["id"]
+
+
+async def buy_and_owe(desk: Desk) -> str:
+    client_id = await desk.add_client()
+    await desk.buy(client_id)
+    (sub_id,) = desk.provider.subscriptions
+    held = desk.provider.subscriptions[sub_id]
+    desk.provider.subscriptions[sub_id] = replace(
+        held, status=SubscriptionStatus.PAST_DUE, raw_status="past_due"
+    )
+    await desk.see(f"subscription:{sub_id}")
+    return client_id
+
+
+async def test_whose_payment_failed_is_told_where_to_mend_it(desk: Desk) -> None:
+    client_id = await buy_and_owe(desk)
+    body = {"client_id": client_id, "plan": "reader"}
+
+    told = await desk.ask("POST", "/payments", body)
+    begun = await desk.ask("POST", "/subscriptions", body)
+
+    assert (told.status, begun.status) == (409, 409)
+    assert told.json["url"].startswith("https://pay.example/portal/cus_")
+    assert begun.json["url"] == told.json["url"]
+
+
+async def test_without_the_portals_scope_its_address_is_not_told(desk: Desk) -> None:
+    client_id = await buy_and_owe(desk)
+    token = await desk.token_of(Role.ADMIN, "seller", frozenset({"payments:write"}))
+
+    told = await desk.ask(
+        "POST", "/payments", {"client_id": client_id, "plan": "reader"}, token=token
+    )
+
+    assert told.status == 409
+    assert "url" not in told.json
+
+
+async def test_a_portal_that_does_not_open_leaves_the_answer_as_it_is(desk: Desk) -> None:
+    client_id = await buy_and_owe(desk)
+    desk.provider.is_down = True
+
+    told = await desk.ask("POST", "/payments", {"client_id": client_id, "plan": "reader"})
+
+    assert told.status == 409
+    assert "url" not in told.json
 
 
 async def test_a_plan_that_is_not_for_sale_is_told_where_it_stands(desk: Desk) -> None:
