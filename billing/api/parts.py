@@ -69,6 +69,6 @@ def bindings_of(parts: Parts) -> Mapping[str, Binding]:
         **EntitlementCalls(
             parts.facts, parts.decide, database, parts.app_ids, parts.clock
         ).bindings(),
-        **GrantCalls(parts.grants, parts.blocks, database, parts.clock).bindings(),
+        **GrantCalls(parts.grants, parts.blocks, database).bindings(),
         **OperatorCalls(database, parts.wall, url).bindings(),
     }

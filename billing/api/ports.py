@@ -160,12 +160,13 @@ class Grants(Protocol):
         feature: str,
         value: FeatureValue,
         *,
-        from_at: datetime,
+        from_at: datetime | None,
         until_at: datetime | None,
         reason: str,
         cause: Cause,
+        key: str,
     ) -> ManualGrantView:
-        """Give the feature from one instant until another."""
+        """Give the feature from one instant, or from now, until another; once under a key."""
         ...
 
     async def end(self, grant_id: str, reason: str, cause: Cause) -> ManualGrantView:
@@ -190,12 +191,13 @@ class Blocks(Protocol):
         app_id: str | None,
         service: BlockService,
         *,
-        from_at: datetime,
+        from_at: datetime | None,
         until_at: datetime | None,
         reason: str,
         cause: Cause,
+        key: str,
     ) -> BlockView:
-        """Bar the client from the app, or from all."""
+        """Bar the client from the app, or from all; once under a key."""
         ...
 
     async def lift(self, block_id: str, reason: str, cause: Cause) -> BlockView:

@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import TypeVar
 
-from billing.errors import NotFoundError, NotPossibleError, UnknownFeatureError
+from billing.errors import KeyConflictError, NotFoundError, NotPossibleError, UnknownFeatureError
 from billing.ports import Changed
 from billing.storage import clients, grants
 from billing.storage.pool import Connection, Database
+from billing.views import BlockView, ManualGrantView
+
+_View = TypeVar("_View", ManualGrantView, BlockView)
 
 Features = Mapping[str, frozenset[str]]
 """Every configured app, with the features that its routes ask for or a plan gives."""
@@ -48,6 +52,17 @@ class AccessByHand:
             # Last: the row lock that it takes orders the commits of one client.
             version = await grants.bump_version(connection, client_id)
         await self._changed(client_id, version)
+
+
+def check_same(found: _View | None, wish: Mapping[str, object]) -> _View:
+    """Return what a key led to before.
+
+    Raises:
+        KeyConflictError: it is not what is wished now.
+    """
+    if found is None or any(getattr(found, name) != value for name, value in wish.items()):
+        raise KeyConflictError("this key was used for something else")
+    return found
 
 
 def check_span(from_at: datetime, until_at: datetime | None) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from billing.errors import NotFoundError
 from billing.model import Cause
 from billing.ports import Clock
-from billing.selling.access import AccessByHand, check_span
+from billing.selling.access import AccessByHand, check_same, check_span
 from billing.storage import audit, blocks
 from billing.storage.pool import Database
 from billing.views import BlockService, BlockView
@@ -25,32 +25,43 @@ class Blocks:
         app_id: str | None,
         service: BlockService,
         *,
-        from_at: datetime,
+        from_at: datetime | None = None,
         until_at: datetime | None,
         reason: str,
         cause: Cause,
+        key: str | None = None,
     ) -> BlockView:
-        """Bar the client from the app, or from all.
+        """Bar the client from the app, or from all, from one instant, or from now, until another.
+
+        Under a key it is laid once: the same wish finds what it laid, even if that was lifted.
 
         Raises:
             UnknownFeatureError: no such app is configured.
             NotFoundError: there is no such client.
             NotPossibleError: it would end before it begins.
+            KeyConflictError: the key was used for something else.
         """
+        begins_at = from_at or self._clock()
         if app_id is not None:
             self._access.check_app(app_id)
-        check_span(from_at, until_at)
+        check_span(begins_at, until_at)
         async with self._access.changing(client_id) as connection:
             laid = await blocks.insert_block(
                 connection,
                 client_id,
                 app_id,
                 service,
-                from_at=from_at,
+                from_at=begins_at,
                 until_at=until_at,
                 reason=reason,
                 actor=cause.actor,
+                key=key,
             )
+            if laid is None:
+                found = await blocks.find_laid(connection, key or "")
+                # Its end moves when it is lifted, and says nothing of what was wished.
+                wish = {"client_id": client_id, "app_id": app_id, "service": service}
+                return check_same(found, wish | {"reason": reason})
             await audit.write_audit(connection, "block.laid", client_id, cause, after=_told(laid))
         return laid
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from billing.errors import NotFoundError
 from billing.model import Cause, FeatureValue
 from billing.ports import Clock
-from billing.selling.access import AccessByHand, check_span
+from billing.selling.access import AccessByHand, check_same, check_span
 from billing.storage import audit, manual_grants
 from billing.storage.pool import Database
 from billing.views import ManualGrantView
@@ -26,20 +26,25 @@ class ManualGrants:
         feature: str,
         value: FeatureValue,
         *,
-        from_at: datetime,
+        from_at: datetime | None = None,
         until_at: datetime | None,
         reason: str,
         cause: Cause,
+        key: str | None = None,
     ) -> ManualGrantView:
-        """Give the feature of the app from one instant until another.
+        """Give the feature of the app from one instant, or from now, until another.
+
+        Under a key it is given once: the same wish finds what it gave, even if that has ended.
 
         Raises:
             UnknownFeatureError: no such app or feature is configured.
             NotFoundError: there is no such client.
             NotPossibleError: it would end before it begins.
+            KeyConflictError: the key was used for something else.
         """
         self._access.check_feature(app_id, feature)
-        check_span(from_at, until_at)
+        begins_at = from_at or self._clock()
+        check_span(begins_at, until_at)
         async with self._access.changing(client_id) as connection:
             given = await manual_grants.insert_grant(
                 connection,
@@ -47,11 +52,16 @@ class ManualGrants:
                 app_id,
                 feature,
                 value,
-                from_at=from_at,
+                from_at=begins_at,
                 until_at=until_at,
                 reason=reason,
                 actor=cause.actor,
+                key=key,
             )
+            if given is None:
+                found = await manual_grants.find_given(connection, key or "", app_id, feature)
+                wish = {"client_id": client_id, "value": value, "until_at": until_at}
+                return check_same(found, wish | {"reason": reason})
             await audit.write_audit(connection, "grant.given", client_id, cause, after=_told(given))
         return given
 

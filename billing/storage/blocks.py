@@ -21,12 +21,14 @@ async def insert_block(
     until_at: datetime | None,
     reason: str,
     actor: str,
-) -> BlockView:
-    """Write a bar."""
+    key: str | None,
+) -> BlockView | None:
+    """Write a bar; None if one was laid under the key before."""
     row = await connection.fetchrow(
         f"""
-        insert into blocks (client_id, app_id, service, from_at, until_at, reason, actor)
-        values ($1::text::uuid, $2, $3, $4, $5, $6, $7)
+        insert into blocks (client_id, app_id, service, from_at, until_at, reason, actor, key)
+        values ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8)
+        on conflict (key) do nothing
         returning {_COLUMNS}
         """,  # noqa: S608 - the only text put in is our own column list
         client_id,
@@ -36,10 +38,18 @@ async def insert_block(
         until_at,
         reason,
         actor,
+        key,
     )
-    if row is None:
-        raise AssertionError("an insert that returns always gives a row")
-    return _block(row)
+    return _block(row) if row else None
+
+
+async def find_laid(connection: Connection, key: str) -> BlockView | None:
+    """Return the bar that was laid under the key."""
+    row = await connection.fetchrow(
+        f"select {_COLUMNS} from blocks where key = $1",  # noqa: S608 - our own column list
+        key,
+    )
+    return _block(row) if row else None
 
 
 async def end_block(connection: Connection, block_id: str, now: datetime) -> BlockView | None:

@@ -26,13 +26,19 @@ async def insert_grant(
     until_at: datetime | None,
     reason: str,
     actor: str,
-) -> ManualGrantView:
-    """Write a grant by hand; each is one of its own, whatever else the client has."""
+    key: str | None,
+) -> ManualGrantView | None:
+    """Write a grant by hand; each is one of its own, whatever else the client has.
+
+    None if the feature was given under the key before.
+    """
     row = await connection.fetchrow(
         f"""
         insert into grants (client_id, app_id, feature, value, source, source_id, from_at,
                             until_at, reason, actor)
-        values ($1::text::uuid, $2, $3, $4, 'manual', gen_random_uuid()::text, $5, $6, $7, $8)
+        values ($1::text::uuid, $2, $3, $4, 'manual', coalesce($9, gen_random_uuid()::text), $5, $6,
+                $7, $8)
+        on conflict (source, source_id, app_id, feature) do nothing
         returning {_COLUMNS}
         """,  # noqa: S608 - the only text put in is our own column list
         client_id,
@@ -43,10 +49,23 @@ async def insert_grant(
         until_at,
         reason,
         actor,
+        key,
     )
-    if row is None:
-        raise AssertionError("an insert that returns always gives a row")
-    return _grant(row)
+    return _grant(row) if row else None
+
+
+async def find_given(
+    connection: Connection, key: str, app_id: str, feature: str
+) -> ManualGrantView | None:
+    """Return the grant of the feature that was given under the key."""
+    row = await connection.fetchrow(
+        f"select {_COLUMNS} from grants where source = 'manual' and source_id = $1"  # noqa: S608 - our own
+        " and app_id = $2 and feature = $3",
+        key,
+        app_id,
+        feature,
+    )
+    return _grant(row) if row else None
 
 
 async def end_grant(connection: Connection, grant_id: str, now: datetime) -> ManualGrantView | None:

@@ -7,7 +7,6 @@ from billing.api.models import access
 from billing.api.ports import Blocks, Grants
 from billing.api.resources.aims import path_client
 from billing.api.resources.clients import check_client, check_open_client
-from billing.ports import Clock
 from billing.storage.pool import Database
 from billing.views import BlockService
 
@@ -15,11 +14,10 @@ from billing.views import BlockService
 class GrantCalls:
     """Carries the calls about grants and blocks out."""
 
-    def __init__(self, grants: Grants, blocks: Blocks, database: Database, clock: Clock) -> None:
+    def __init__(self, grants: Grants, blocks: Blocks, database: Database) -> None:
         self._grants = grants
         self._blocks = blocks
         self._database = database
-        self._clock = clock
 
     def bindings(self) -> Mapping[str, Binding]:
         """Return what carries each operation out."""
@@ -49,10 +47,11 @@ class GrantCalls:
             body.app_id,
             body.feature,
             body.value,
-            from_at=body.from_at or self._clock(),
+            from_at=body.from_at,
             until_at=body.until_at,
             reason=body.reason,
             cause=call.cause,
+            key=call.command_key,
         )
         return Answer(access.Grant.model_validate(grant), f"/clients/{client_id}/grants")
 
@@ -73,10 +72,11 @@ class GrantCalls:
             client_id,
             body.app_id,
             BlockService(body.service),
-            from_at=body.from_at or self._clock(),
+            from_at=body.from_at,
             until_at=body.until_at,
             reason=body.reason,
             cause=call.cause,
+            key=call.command_key,
         )
         return Answer(access.Block.model_validate(block), f"/clients/{client_id}/blocks")
 

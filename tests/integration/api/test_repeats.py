@@ -132,6 +132,41 @@ async def test_a_request_whose_process_died_may_be_made_again_after_a_while(desk
     assert (early.status, late.status) == (409, 201)
 
 
+@pytest.mark.parametrize("kind", ["grants", "blocks"])
+async def test_what_a_dead_process_gave_is_found_and_not_given_again(desk: Desk, kind: str) -> None:
+    client_id = await desk.add_client()
+    path, wish = f"/clients/{client_id}/{kind}", {"app_id": "notes", "reason": "r"}
+    first = await desk.ask("POST", path, wish, Idempotency_Key="k1")
+    async with desk.database.transaction() as connection:
+        await connection.execute("update idempotent_requests set answer_enc = null")
+    desk.clock.move(seconds=61)
+
+    again = await desk.ask("POST", path, wish, Idempotency_Key="k1")
+
+    assert again.status == 201
+    assert again.json == first.json
+    assert len((await desk.ask("GET", path)).json["items"]) == 1
+    async with desk.database.connection() as connection:
+        told = await connection.fetchval(
+            "select count(*) from audit where action in ('grant.given', 'block.laid')"
+        )
+    assert told == 1
+
+
+@pytest.mark.parametrize("kind", ["grants", "blocks"])
+async def test_a_key_of_long_ago_gives_nothing_else_away(desk: Desk, kind: str) -> None:
+    client_id = await desk.add_client()
+    path, wish = f"/clients/{client_id}/{kind}", {"app_id": "notes", "reason": "r"}
+    await desk.ask("POST", path, wish, Idempotency_Key="k1")
+    async with desk.database.transaction() as connection:
+        await connection.execute("delete from idempotent_requests")
+
+    told = await desk.ask("POST", path, wish | {"reason": "another"}, Idempotency_Key="k1")
+
+    assert told.status == 422
+    assert told.json["type"].endswith("/key-reused")
+
+
 async def test_after_a_day_a_key_is_forgotten(desk: Desk) -> None:
     client_id = await desk.add_client()
     path, wish = f"/clients/{client_id}/blocks", {"reason": "r"}
