@@ -6,6 +6,7 @@ of them dies, everything stops with one line that says which, and nothing is lef
 
 import asyncio
 import os
+import shlex
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from checkout_pages.ports import DemoMode
 from gateway.clock import SandboxClock, wall
+from gateway.commands.session import DEFAULT_DATA
 from gateway.config.load import load_config
 from gateway.config.schema import Config
 from gateway.demo_parts import start_apps, start_sandbox
@@ -230,9 +232,13 @@ def _print_table(console: Console, config: Config, folder: DataDir, sandbox_url:
     console.print()
     console.print(table)
     console.print()
+    public = public_origin(config, config.public.host)
+    where = "" if folder.path == DEFAULT_DATA else f" --data {shlex.quote(str(folder.path))}"
     facts: Mapping[str, str] = {
-        "Checkout": public_origin(config, config.public.host),
+        "Checkout": public,
         "Sandbox": f"{sandbox_url}/sandbox",
+        "API": f"{public}/docs",
+        "Token": f"./tollway token --role admin{where}",
         "Data": str(folder.path),
         "Log": str(folder.path / "logs" / "gateway.log"),
     }

@@ -15,8 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
 async def token_of(product: Product) -> str:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "token", "--role", "admin"),
-        *("--data", str(product.data)),
+        *(sys.executable, "-m", "gateway", *product.token_command),
         cwd=ROOT,
         stdout=PIPE,
     )

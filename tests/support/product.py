@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -33,6 +34,13 @@ class Product:
         found = re.search(r"^Sandbox +(\S+)", self.output, re.MULTILINE)
         assert found is not None, self.output
         return found[1]
+
+    @property
+    def token_command(self) -> list[str]:
+        """Return the arguments of the command that gives a token, as it was printed."""
+        found = re.search(r"^Token +\./tollway (.+)$", self.output, re.MULTILINE)
+        assert found is not None, self.output
+        return shlex.split(found[1])
 
     async def stop(self) -> int:
         """Press Ctrl-C and return the exit code."""
