@@ -10,6 +10,7 @@ import structlog
 
 from billing.audit.verify import log_heads
 from billing.errors import UnavailableError
+from billing.storage import refresh_notices
 from billing.storage.idempotent_requests import purge_requests
 from billing.storage.sessions import purge_sessions
 from billing.webhooks.retention import prune_events
@@ -32,6 +33,8 @@ _ROUNDS_BETWEEN_HEADS = 6
 _OUTLIVES_S = 20.0
 # For the event that is being applied when we stop; most take a tenth of it.
 _LAST_EVENT_S = 2.0
+# Each takes a second at most; who finds no place decides on what is known.
+_MOST_REFRESHING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Back:
         self._janitor: asyncio.Task[None] | None = None
         self._rounds_until_heads = 0
         self._retiring: set[asyncio.Task[None]] = set()
+        self._refreshing: set[asyncio.Task[None]] = set()
 
     async def prepare(self, config: Config, control_socket: Path) -> None:
         """Publish the plans and open the pages on a socket of their own; nobody is sent there yet.
@@ -121,9 +125,17 @@ class Back:
         if self._now is not None:
             self._now.selling.worker.wake()
 
+    def refresh(self, client_id: str) -> None:
+        """Read the client's facts at the provider, and tell whoever asked for it."""
+        if self._now is None or len(self._refreshing) >= _MOST_REFRESHING:
+            return
+        task = asyncio.create_task(self._refresh(self._now, client_id), name="refresh")
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+
     async def stop(self) -> None:
         """Finish what is under way, close the pages, and end."""
-        for task in (*self._retiring, self._janitor):
+        for task in (*self._retiring, *self._refreshing, self._janitor):
             if task is not None:
                 task.cancel()
         if self._retiring:
@@ -142,6 +154,17 @@ class Back:
         finally:
             await _end(working)
             await pages.stack.aclose()
+
+    async def _refresh(self, pages: _Pages, client_id: str) -> None:
+        try:
+            await pages.selling.refresher.refresh(client_id)
+            async with self._stores.database.connection() as connection:
+                await refresh_notices.answer(connection, client_id)
+        except UnavailableError as error:
+            # Whoever asked waits for about a second, and decides on what is known.
+            _log.warning("refresh_not_told", why=str(error))
+        except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
+            _log.exception("refresh_failed", client_id=client_id)
 
     async def _keep_tidy(self) -> None:
         """Do now and then what nobody waits for."""

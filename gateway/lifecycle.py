@@ -83,7 +83,8 @@ async def open_gateway(
             back = Back(extras, stores)
             stack.push_async_callback(back.stop)
             await back.prepare(config, control_socket)
-        listener = listener_of(config, stores, back.wake if back is not None else None)
+        wake, refresh = (back.wake, back.refresh) if back is not None else (None, None)
+        listener = listener_of(config, stores, wake, refresh)
         yield Gateway(front, back, listener)
 
 

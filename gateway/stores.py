@@ -13,6 +13,7 @@ from billing.crypto.keyring import KeyRing
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
 from billing.entitlements.redis_store import RedisStore
+from billing.entitlements.refreshing import Refreshing
 from billing.errors import BillingError, KeyRingError, UnavailableError
 from billing.ports import Clock
 from billing.storage.migrate import migrate
@@ -35,6 +36,7 @@ class Stores:
     reader: EntitlementReader
     sessions: SessionStore
     clients: ClientDirectory
+    refreshing: Refreshing
     redis: Redis | None
 
 
@@ -96,17 +98,19 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     shared: SharedStore = NoSharedStore()
     if redis is not None:
         shared = RedisStore(redis, cache.redis_ttl_s, time.monotonic)
+    refreshing = Refreshing(database, time.monotonic)
     reader = EntitlementReader(
         MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
         shared,
         database,
         clock,
         cache.lookup_timeout_s,
+        refreshing,
     )
     sessions = SessionStore(
         database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
     )
-    return Stores(database, reader, sessions, ClientDirectory(database), redis)
+    return Stores(database, reader, sessions, ClientDirectory(database), refreshing, redis)
 
 
 def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:

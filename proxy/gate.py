@@ -6,6 +6,8 @@ memory nothing is awaited (the fast lane); what has to be asked for is awaited i
 the exchange's own, which comes back to the same steps.
 """
 
+from collections.abc import Awaitable, Callable
+
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from policies.decision import Decision, Outcome, Reason
@@ -33,6 +35,7 @@ from proxy.upstreams.upstream import Upstream
 
 # A form of a page is there at once, and a webhook within seconds.
 _OWN_BODY_S = 15.0
+_Look = Callable[[str], Awaitable[Snapshot | Unknown]]
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
@@ -167,8 +170,9 @@ class Gate:
         if isinstance(facts, Unknown) and isinstance(identity, Client):
             last_known = self._facts.find_last_known(identity.client_id)
         decision = decide(matched.route.requirement, identity, facts, now, last_known)
-        if not is_final and self._is_worth_a_second_look(decision):
-            exchange.wait_for(self._look_again(exchange, aim, matched, identity))
+        look = None if is_final else self._find_second_look(decision)
+        if look is not None and isinstance(identity, Client):
+            exchange.wait_for(self._look_again(exchange, aim, matched, identity, look))
             return
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
@@ -183,24 +187,30 @@ class Gate:
         self._passes.keep(passed)
         self._let_through(exchange, aim, passed)
 
-    def _is_worth_a_second_look(self, decision: Decision) -> bool:
-        """Tell whether a refusal rests on facts that are more than seconds old."""
-        if decision.client_id is None or decision.outcome not in {Outcome.PAY, Outcome.FORBID}:
-            return False
-        return self._facts.age_s(decision.client_id) > self._settings.negative_ttl_s
+    def _find_second_look(self, decision: Decision) -> _Look | None:
+        """Return how to read the facts anew before a refusal, if that may change it.
+
+        A renewal may have been paid without our having heard of it; other facts may be old.
+        """
+        client_id = decision.client_id
+        if client_id is None or decision.outcome not in {Outcome.PAY, Outcome.FORBID}:
+            return None
+        if decision.reason is Reason.GRANT_ENDED and self._facts.may_refresh(client_id):
+            return self._facts.read_refreshed
+        is_old = self._facts.age_s(client_id) > self._settings.negative_ttl_s
+        return self._facts.read_truth if is_old else None
 
     async def _look_again(
         self,
         exchange: Exchange,
         aim: Destination,
         matched: Matched,
-        identity: Identity,
+        client: Client,
+        look: _Look,
     ) -> None:
         # Where the truth cannot be read, the refusal is not spoken: unknown is not unpaid.
-        truth = None
-        if isinstance(identity, Client):
-            truth = await self._facts.read_truth(identity.client_id)
-        self._decide(exchange, aim, matched, identity, truth, is_final=True)
+        truth = await look(client.client_id)
+        self._decide(exchange, aim, matched, client, truth, is_final=True)
 
     def _refuse(self, exchange: Exchange, matched: Matched, decision: Decision) -> None:
         decision_id = exchange.decided(matched.app.id, decision)

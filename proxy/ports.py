@@ -33,6 +33,14 @@ class Facts(Protocol):
         """Return the snapshot from the database, whatever caches hold."""
         ...
 
+    def may_refresh(self, client_id: str) -> bool:
+        """Tell whether `read_refreshed` may find more than `read_truth`."""
+        ...
+
+    async def read_refreshed(self, client_id: str) -> Snapshot | Unknown:
+        """Return the snapshot from the database, after the payment provider was asked."""
+        ...
+
 
 class SessionsUnavailableError(Exception):
     """The session store did not answer; whether the visitor is signed in is not known."""

@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from billing.entitlements.codec import to_snapshot
 from billing.entitlements.memory import MemoryStore
+from billing.entitlements.refreshing import NoRefreshing
 from billing.errors import UnavailableError
 from billing.ports import Clock
 from billing.storage.grants import read_snapshot_row
@@ -43,6 +44,21 @@ class NoSharedStore:
         """Drop nothing."""
 
 
+class Refresh(Protocol):
+    """Has the provider asked; `refreshing.Refreshing`, or `NoRefreshing`."""
+
+    def may_ask(self, client_id: str) -> bool:
+        """Tell whether asking is of use now."""
+        ...
+
+    async def ask(self, client_id: str) -> None:
+        """Return once our rows are as the provider says, or it cannot be had in about a second."""
+        ...
+
+
+_NO_REFRESHING: Final = NoRefreshing()
+
+
 class EntitlementReader:
     """The cache ladder. Unknown is a value here: no store's failure raises."""
 
@@ -53,12 +69,14 @@ class EntitlementReader:
         database: Database,
         clock: Clock,
         timeout_s: float,
+        refresh: Refresh = _NO_REFRESHING,
     ) -> None:
         self._memory = memory
         self._shared = shared
         self._database = database
         self._clock = clock
         self._timeout_s = timeout_s
+        self._refresh = refresh
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
         self._gap_ended_at: datetime | None = None
 
@@ -81,6 +99,18 @@ class EntitlementReader:
     async def read_truth(self, client_id: str) -> Snapshot | Unknown:
         """Return the client's snapshot from Postgres, whatever the caches hold."""
         return await self._fly(client_id, shared=False)
+
+    def may_refresh(self, client_id: str) -> bool:
+        """Tell whether the provider can be asked about the client: once a minute."""
+        return self._refresh.may_ask(client_id)
+
+    async def read_refreshed(self, client_id: str) -> Snapshot | Unknown:
+        """Return the client's snapshot from Postgres, after its provider was asked.
+
+        What the provider does not answer in about a second, stays as it was.
+        """
+        await self._refresh.ask(client_id)
+        return await self.read_truth(client_id)
 
     async def invalidate(self, client_id: str, version: int) -> None:
         """Take note that the client's facts are at `version` now."""

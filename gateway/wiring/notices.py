@@ -4,15 +4,24 @@ from collections.abc import Callable
 
 from billing.entitlements.invalidation import Listener
 from billing.storage import client_records as client_rows
-from billing.storage import grants
+from billing.storage import grants, refresh_notices
 from billing.storage import sessions as session_rows
+from billing.storage.ids import parse_id
 from billing.webhooks import inbox
 from gateway.config.schema import Config
 from gateway.stores import Stores
 
 
-def listener_of(config: Config, stores: Stores, wake: Callable[[], None] | None) -> Listener:
-    """Return who listens; `wake` is called when the inbox has a new event."""
+def listener_of(
+    config: Config,
+    stores: Stores,
+    wake: Callable[[], None] | None,
+    refresh: Callable[[str], None] | None = None,
+) -> Listener:
+    """Return who listens; `wake` is called when the inbox has a new event.
+
+    `refresh` is called with a client whose facts somebody wants read at the provider.
+    """
 
     async def on_entitlement(payload: str) -> None:
         client_id, _, version = payload.partition(":")
@@ -21,6 +30,10 @@ def listener_of(config: Config, stores: Stores, wake: Callable[[], None] | None)
     async def on_inbox(_payload: str) -> None:
         if wake is not None:
             wake()
+
+    async def on_refresh(payload: str) -> None:
+        if refresh is not None and parse_id(payload) is not None:
+            refresh(payload)
 
     def on_gap() -> None:
         stores.reader.forget_freshness()
@@ -33,7 +46,10 @@ def listener_of(config: Config, stores: Stores, wake: Callable[[], None] | None)
         grants.CHANNEL: on_entitlement,
         session_rows.CHANNEL: stores.sessions.forget,
         client_rows.CHANNEL: stores.clients.forget,
+        refresh_notices.ANSWERED: stores.refreshing.answered,
     }
+    if refresh is not None:
+        handlers[refresh_notices.ASKED] = on_refresh
     if wake is not None:
         handlers[inbox.CHANNEL] = on_inbox
     return Listener(config.database.url.get_secret_value(), handlers, on_gap)

@@ -5,6 +5,7 @@ from billing.ports import ProviderReader
 from billing.reconcile.check import Checker
 from billing.reconcile.missed import MissedEvents
 from billing.reconcile.reconciler import Reconciler
+from billing.reconcile.refresh import Refresher
 from billing.storage.due import Account
 from billing.storage.pool import Database
 from billing.webhooks.inbox import Inbox
@@ -33,3 +34,11 @@ def reconciler_of(
         wall,
         reconcile_settings_of(config),
     )
+
+
+def refresher_of(
+    extras: Extras, database: Database, provider: ProviderReader, applier: Applier
+) -> Refresher:
+    """Return what reads a client's facts at once."""
+    account = Account(provider.name, provider.livemode)
+    return Refresher(database, account, applier, extras.clock)

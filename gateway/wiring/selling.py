@@ -7,6 +7,7 @@ from billing.catalog import Catalog
 from billing.errors import BillingError
 from billing.providers.stripe.adapter import Stripe
 from billing.reconcile.reconciler import Reconciler
+from billing.reconcile.refresh import Refresher
 from billing.selling.janitor import CommandJanitor
 from billing.storage.plans import publish_plans
 from billing.webhooks.endpoint import Account, WebhookEndpoint
@@ -33,7 +34,7 @@ from gateway.wiring.api import add_api
 from gateway.wiring.extras import Extras
 from gateway.wiring.offers import Offers, offers_of
 from gateway.wiring.provider import applier_of, provider_of
-from gateway.wiring.reconciling import reconciler_of
+from gateway.wiring.reconciling import reconciler_of, refresher_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Selling:
     worker: InboxWorker
     reconciler: Reconciler
     janitor: CommandJanitor
+    refresher: Refresher
 
 
 async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
@@ -96,7 +98,10 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     offers = offers_of(config, extras, stores, provider, catalog, applier)
     reconciler = reconciler_of(config, extras, stores.database, provider, applier, inbox)
     janitor = CommandJanitor(offers.commands)
-    return Selling(provider, catalog, offers, endpoint, inbox, worker, reconciler, janitor)
+    refresher = refresher_of(extras, stores.database, provider, applier)
+    return Selling(
+        provider, catalog, offers, endpoint, inbox, worker, reconciler, janitor, refresher
+    )
 
 
 def control_of(

@@ -62,6 +62,8 @@ class MemoryFacts:
         self.down: str | None = None
         self.truth_is_down = False
         self.looks = 0
+        # What the provider would say; None is a provider that was asked a moment ago.
+        self.provider: dict[str, Snapshot] | None = None
 
     def find(self, client_id: str) -> Snapshot | None:
         return None if self.down is not None else self.cached.get(client_id)
@@ -85,6 +87,14 @@ class MemoryFacts:
         self.cached[client_id] = found
         self.cached_age_s = 0.0
         return found
+
+    def may_refresh(self, client_id: str) -> bool:
+        return self.provider is not None
+
+    async def read_refreshed(self, client_id: str) -> Snapshot | Unknown:
+        self.truth.update(self.provider or {})
+        self.provider = None
+        return await self.read_truth(client_id)
 
 
 class MemoryClients:

@@ -240,6 +240,28 @@ async def test_refusal_on_an_old_snapshot_looks_at_the_truth_first(gate: Running
     assert (status, gate.facts.looks) == (200, 1)
 
 
+async def test_whose_grant_ended_is_refused_only_after_the_provider_was_asked(
+    gate: Running,
+) -> None:
+    ended = make_grant(until_at=gate.clock() - timedelta(days=1))
+    renewed = make_snapshot(make_grant(), version=2)
+    gate.facts.cached[CLIENT] = make_snapshot(ended, version=1)
+    gate.facts.provider = {CLIENT: renewed}
+
+    status, _, _ = await gate.ask("/", signed_in=True)
+
+    assert (status, gate.facts.looks) == (200, 1)
+
+
+async def test_who_never_had_a_grant_is_refused_without_asking_the_provider(gate: Running) -> None:
+    gate.facts.cached[CLIENT] = make_snapshot(version=1)
+    gate.facts.provider = {CLIENT: make_snapshot(make_grant(), version=2)}
+
+    status, _, _ = await gate.ask("/", signed_in=True)
+
+    assert (status, gate.facts.looks) == (402, 0)
+
+
 async def test_refusal_on_a_fresh_snapshot_costs_no_query(gate: Running) -> None:
     gate.facts.cached[CLIENT] = make_snapshot(version=1)
     gate.facts.cached_age_s = 1.9
