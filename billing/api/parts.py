@@ -62,9 +62,7 @@ def bindings_of(parts: Parts) -> Mapping[str, Binding]:
     return {
         **PaymentCalls(checkouts, parts.payments, parts.refunds, plans, url).bindings(),
         **SubscriptionCalls(checkouts, parts.changes, database, plans).bindings(),
-        **ClientCalls(
-            database, parts.changes, parts.portal, parts.door, parts.places, parts.wall, url
-        ).bindings(),
+        **ClientCalls(database, parts.portal, parts.door, parts.places, parts.wall, url).bindings(),
         **PlanCalls(plans).bindings(),
         **EntitlementCalls(
             parts.facts, parts.decide, database, parts.app_ids, parts.clock

@@ -1,8 +1,7 @@
-"""Who clients are: names and addresses, sealed; how a client comes, is closed, and is erased.
+"""Who clients are: names and addresses, sealed; how a client comes, is found, and changes.
 
 Names and addresses are sealed for their row; an address is found again by a keyed hash of it
-(`billing.crypto.sealing`). An erased client stays as a row without a person, since what was paid
-has to be accounted for.
+(`billing.crypto.sealing`). How a client ends is in `client_endings`.
 """
 
 from collections.abc import Mapping
@@ -25,14 +24,8 @@ from billing.crypto.sealing import (
 from billing.errors import ClientExistsError, InvalidClientError, NoSuchClientError
 from billing.model import Cause
 from billing.storage.audit import write_audit
-from billing.storage.checkouts import forget_returns
-from billing.storage.idempotent_requests import forget_answers
 from billing.storage.ids import parse_id
 from billing.storage.pool import Connection, ring_of
-from billing.storage.sessions import revoke_sessions_of
-
-CHANNEL: Final = "tollway_client"
-"""Notices of clients that were closed; the payload is the client's id."""
 
 _COLUMNS: Final = (
     "id, external_id, name_enc, email_enc, app_id, status, created_at, closed_at, erased_at"
@@ -108,7 +101,7 @@ async def get_client(connection: Connection, client_id: str) -> Client:
     """
     row = await connection.fetchrow(
         f"select {_COLUMNS} from clients where id = $1",  # noqa: S608 - a constant
-        _known(client_id),
+        known_id(client_id),
     )
     if row is None:
         raise NoSuchClientError("there is no such client")
@@ -174,7 +167,7 @@ async def update_client(
     """
     if not changes.keys() <= {"name", "email"}:
         raise InvalidClientError("only name and email of a client can be changed")
-    await connection.execute("select from clients where id = $1 for update", _known(client_id))
+    await connection.execute("select from clients where id = $1 for update", known_id(client_id))
     client = await get_client(connection, client_id)
     if client.erased_at is not None:
         raise NoSuchClientError("the client was erased")
@@ -182,88 +175,20 @@ async def update_client(
     email = checked_email(changes.get("email", client.email))
     await connection.execute(
         "update clients set name_enc = $2, email_enc = $3, email_index = $4 where id = $1",
-        _known(client_id),
-        *_sealed(ring_of(connection), _known(client_id), name, email),
+        known_id(client_id),
+        *_sealed(ring_of(connection), known_id(client_id), name, email),
     )
     told = {"fields": sorted(changes)}
     await write_audit(connection, "client.updated", client_id, cause, after=told)
     return await get_client(connection, client_id)
 
 
-async def close_client(
-    connection: Connection, client_id: str, cause: Cause, now: datetime
-) -> Client:
-    """Let the client in nowhere any more; what is paid is not touched. On repeat nothing changes.
+def known_id(client_id: str) -> UUID:
+    """Return the id as our tables have it.
 
     Raises:
-        NoSuchClientError: there is none of this id.
+        NoSuchClientError: it can be nobody's.
     """
-    if await _close(connection, client_id, now):
-        await write_audit(connection, "client.closed", client_id, cause)
-    return await get_client(connection, client_id)
-
-
-async def erase_client(
-    connection: Connection, client_id: str, cause: Cause, now: datetime
-) -> Client:
-    """Close the client and erase what is personal; money and grants stay, without a person.
-
-    Name, e-mail, external id, the provider's answers, the bodies of its events, answers kept for
-    a repeat and the pages to return to go. A client who comes again under the old external id is
-    a new one. On repeat nothing changes.
-
-    Raises:
-        NoSuchClientError: there is none of this id.
-    """
-    await _close(connection, client_id, now)
-    await _erase_provider_texts(connection, _known(client_id))
-    await forget_answers(connection, _known(client_id))
-    await forget_returns(connection, _known(client_id))
-    erased = await connection.execute(
-        "update clients set name_enc = null, email_enc = null, email_index = null,"
-        # An id that can be foreseen could be taken before, and would keep the person here.
-        " external_id = 'erased:' || gen_random_uuid(), erased_at = $2"
-        " where id = $1 and erased_at is null",
-        _known(client_id),
-        now,
-    )
-    if erased == "UPDATE 1":
-        await write_audit(connection, "client.erased", client_id, cause)
-    return await get_client(connection, client_id)
-
-
-async def _close(connection: Connection, client_id: str, now: datetime) -> bool:
-    """Close the client and tell every process; False if there is nothing to close."""
-    closed = await connection.execute(
-        "update clients set status = 'closed', closed_at = $2 where id = $1 and status = 'active'",
-        _known(client_id),
-        now,
-    )
-    if closed != "UPDATE 1":
-        return False
-    await revoke_sessions_of(connection, client_id, now)
-    await connection.execute("select pg_notify($1, $2)", CHANNEL, client_id)
-    return True
-
-
-async def _erase_provider_texts(connection: Connection, client_id: UUID) -> None:
-    await connection.execute(
-        "update subscriptions set raw_enc = null where client_id = $1", client_id
-    )
-    await connection.execute(
-        "with theirs as (select id, twin from psp_inbox where split_part(object_ref, ':', 2) = any("
-        " select psp_sub_id from subscriptions where client_id = $1"
-        " union select psp_session_id from checkout_intents where client_id = $1"
-        " union select psp_payment_id from payments where client_id = $1"
-        " union select unnest(psp_intent_id || other_ids) from payments where client_id = $1"
-        " union select psp_id from psp_customers where client_id = $1))"
-        " update psp_inbox set body = '' where id in (select id from theirs)"
-        " or external_id in (select twin from theirs)",
-        client_id,
-    )
-
-
-def _known(client_id: str) -> UUID:
     known = parse_id(client_id)
     if known is None:
         raise NoSuchClientError("there is no such client")

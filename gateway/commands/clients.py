@@ -11,26 +11,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from billing.errors import NoSuchClientError, NotPossibleError
+from billing.errors import NoSuchClientError
 from billing.model import Cause, Source
+from billing.storage.client_endings import close_client, erase_client
 from billing.storage.client_overview import Overview, find_clients, get_overview
 from billing.storage.client_records import (
     Client,
     Page,
-    close_client,
     create_client,
-    erase_client,
     get_client,
     list_clients,
 )
-from billing.storage.holdings import list_subscription_views
 from billing.storage.pool import Connection
 from gateway.clock import wall
 from gateway.commands.apps import check_app
 from gateway.commands.audit import table_of
 from gateway.commands.printing import print_whole
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
-from policies.model import SubscriptionStatus
 
 clients = typer.Typer(
     name="clients", help="Clients: who they are, what they hold.", no_args_is_help=True
@@ -133,7 +130,7 @@ def erase(
 
     A client with a live subscription is refused: it would pay on for what it is not let into.
     """
-    _end(config, data, who, _erase, "Erase all that is personal of {}, for ever?", yes=yes)
+    _end(config, data, who, erase_client, "Erase all that is personal of {}, for ever?", yes=yes)
     typer.echo("erased")
 
 
@@ -186,16 +183,6 @@ async def _end_one(config: Path | None, data: Path, who: str, end: _End) -> Clie
     async with opened(config, data) as session, session.database.transaction() as connection:
         client = await _the_one(connection, who)
         return await end(connection, client.id, Cause(Source.ADMIN, session.operator), wall())
-
-
-async def _erase(connection: Connection, client_id: str, cause: Cause, now: datetime) -> Client:
-    held = await list_subscription_views(connection, client_id)
-    if any(view.status is not SubscriptionStatus.ENDED for view in held):
-        raise NotPossibleError(
-            "the client has a live subscription and would pay on: end that first"
-            " (`DELETE /subscriptions/{id}?at_period_end=false`, or at the provider)"
-        )
-    return await erase_client(connection, client_id, cause, now)
 
 
 async def _the_one(connection: Connection, who: str) -> Client:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from billing.entitlements.invalidation import Listener
-from billing.storage import client_records as client_rows
-from billing.storage import grants, refresh_notices
+from billing.storage import client_endings, grants, refresh_notices
 from billing.storage import sessions as session_rows
 from billing.storage.ids import parse_id
 from billing.webhooks import inbox
@@ -45,7 +44,7 @@ def listener_of(
     handlers = {
         grants.CHANNEL: on_entitlement,
         session_rows.CHANNEL: stores.sessions.forget,
-        client_rows.CHANNEL: stores.clients.forget,
+        client_endings.CHANNEL: stores.clients.forget,
         refresh_notices.ANSWERED: stores.refreshing.answered,
     }
     if refresh is not None:

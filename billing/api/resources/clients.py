@@ -9,15 +9,15 @@ from billing.api.lists import next_url_of
 from billing.api.models import clients as models
 from billing.api.models.problem import FieldError
 from billing.api.places import Places
-from billing.api.ports import Changes, Door, Portal
+from billing.api.ports import Door, Portal
 from billing.api.problems import ProblemError
 from billing.api.resources.aims import path_client
 from billing.errors import NotYoursError
 from billing.ports import Clock
 from billing.storage import client_records
+from billing.storage.client_endings import erase_client
 from billing.storage.client_records import Client
 from billing.storage.pool import Database
-from policies.model import SubscriptionStatus
 from policies.permission import Role
 
 
@@ -46,7 +46,6 @@ class ClientCalls:
     def __init__(
         self,
         database: Database,
-        changes: Changes,
         portal: Portal,
         door: Door,
         places: Places,
@@ -54,7 +53,6 @@ class ClientCalls:
         url: str,
     ) -> None:
         self._database = database
-        self._changes = changes
         self._portal = portal
         self._door = door
         self._places = places
@@ -147,14 +145,8 @@ class ClientCalls:
 
     async def _erase(self, call: Call) -> Answer:
         client_id = call.path["client_id"]
-        held = await self._changes.list_views(client_id)
-        if any(view.status is not SubscriptionStatus.ENDED for view in held):
-            # It would pay on for what it is not let into any more.
-            raise ProblemError(problems.CONFLICT, "The client has a live subscription.")
         async with self._database.transaction() as connection:
-            client = await client_records.erase_client(
-                connection, client_id, call.cause, self._clock()
-            )
+            client = await erase_client(connection, client_id, call.cause, self._clock())
         return Answer(_told(client))
 
     async def _open_portal(self, call: Call) -> Answer:

@@ -10,7 +10,7 @@ from billing.api.operation import Operation
 from billing.api.operations import OPERATIONS
 from billing.model import Cause, Source
 from billing.oauth.claims import OPERATOR, Terms
-from billing.storage.client_records import close_client
+from billing.storage.client_endings import close_client
 from policies.permission import SCOPES_OF, Role, scope_of
 from tests.integration.api.conftest import Desk
 

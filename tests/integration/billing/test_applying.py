@@ -15,7 +15,7 @@ from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind
 from billing.metrics import Alarm
 from billing.model import Cause, Source
 from billing.result import Applied
-from billing.storage.client_records import erase_client
+from billing.storage.client_endings import erase_client
 from billing.storage.clients import lock_client
 from policies.decision import Outcome
 from policies.model import SubscriptionStatus
@@ -479,6 +479,8 @@ async def test_what_the_provider_says_of_an_erased_client_is_not_written_down_ag
     shop: Shop,
 ) -> None:
     session_id = await shop.buy()
+    shop.provider.end(f"sub_{session_id}")
+    await shop.see(f"subscription:sub_{session_id}")
     async with shop.database.transaction() as connection:
         await erase_client(connection, shop.client_id, Cause(Source.ADMIN, "test"), shop.clock())
 

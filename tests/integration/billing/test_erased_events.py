@@ -2,7 +2,7 @@
 
 from billing.facts import ObjectKind
 from billing.model import Cause, Source
-from billing.storage.client_records import erase_client
+from billing.storage.client_endings import erase_client
 from billing.storage.events import EventFilter, list_events
 from tests.integration.billing.conftest import Shop, make_worker
 from tests.support.inbox import make_event
@@ -20,6 +20,10 @@ async def hear_of_charge(shop: Shop, number: int, charge_id: str) -> None:
 
 
 async def erase(shop: Shop) -> None:
+    """Erase the client, once it pays no more."""
+    for psp_sub_id in shop.provider.subscriptions:
+        shop.provider.end(psp_sub_id)
+        await shop.see(f"subscription:{psp_sub_id}")
     async with shop.database.transaction() as connection:
         await erase_client(connection, shop.client_id, CAUSE, shop.clock())
 

@@ -1,24 +1,31 @@
 """Clients' personal data on a real database: sealed, found again, and erased."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
-from billing.errors import ClientExistsError, DamagedError, InvalidClientError, NoSuchClientError
+from billing.errors import (
+    ClientExistsError,
+    DamagedError,
+    InvalidClientError,
+    NoSuchClientError,
+    NotPossibleError,
+)
 from billing.model import Cause, Source
 from billing.storage.audit import list_audit
+from billing.storage.client_endings import close_client, erase_client
 from billing.storage.client_records import (
     Client,
-    close_client,
     create_client,
-    erase_client,
     find_by_email,
     find_by_external_id,
     get_client,
     list_clients,
     update_client,
 )
-from billing.storage.clients import admit_client
-from billing.storage.pool import Database
+from billing.storage.clients import admit_client, lock_client
+from billing.storage.pool import Connection, Database
 from tests.support.clock import FakeClock
 from tests.support.keys import RING
 
@@ -149,18 +156,37 @@ async def test_nobody_is_not_found(database: Database, clock: FakeClock, client_
             await erase_client(connection, client_id, CAUSE, clock())
 
 
-async def _sell(database: Database, client_id: str, clock: FakeClock) -> None:
+async def _write_subscription(
+    connection: Connection, client_id: str, clock: FakeClock, status: str
+) -> None:
+    await connection.execute(
+        "insert into subscriptions (client_id, psp, livemode, psp_sub_id, raw_status, status,"
+        " started_at, observed_seq, observed_at, as_of, source, raw_enc) values"
+        " ($1::text::uuid, 'stripe', false, 'sub_1', '', $4, $2, 1, $2, $2, 'webhook', $3)",
+        client_id,
+        clock(),
+        RING.seal(b"ann@example.com", "subscriptions.raw_enc.stripe:sub_1"),
+        status,
+    )
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """Return once a statement of this database waits for a lock."""
+    async with asyncio.timeout(10.0), database.connection() as connection:
+        asked = (
+            "select exists (select from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock')"
+        )
+        while not await connection.fetchval(asked):
+            pass
+
+
+async def _sell(
+    database: Database, client_id: str, clock: FakeClock, status: str = "ended"
+) -> None:
     """Write what a subscription, its payment and an event of it leave behind."""
     async with database.connection() as connection:
-        await connection.execute(
-            "insert into subscriptions (client_id, psp, livemode, psp_sub_id, raw_status, status,"
-            " started_at, observed_seq, observed_at, as_of, source, raw_enc) values"
-            " ($1::text::uuid, 'stripe', false, 'sub_1', 'active', 'active', $2, 1, $2, $2,"
-            " 'webhook', $3)",
-            client_id,
-            clock(),
-            RING.seal(b"ann@example.com", "subscriptions.raw_enc.stripe:sub_1"),
-        )
+        await _write_subscription(connection, client_id, clock, status)
         await connection.execute(
             "insert into payments (client_id, psp, livemode, psp_payment_id, kind, amount_minor,"
             " currency, status, created_at, observed_at) values"
@@ -199,6 +225,42 @@ async def test_an_erased_client_leaves_money_and_no_person(
         assert await find_by_email(connection, "ann@example.com") == []
     assert actions == ["client.erased", "client.created"]
     assert (erased.name, erased.email, erased.status) == (None, None, "closed")
+
+
+@pytest.mark.parametrize(
+    "status", ["trialing", "active", "canceling", "past_due", "unpaid", "paused", "pending"]
+)
+async def test_a_client_who_would_pay_on_is_not_erased(
+    database: Database, clock: FakeClock, status: str
+) -> None:
+    made = await new_client(database)
+    await _sell(database, made.id, clock, status)
+
+    with pytest.raises(NotPossibleError, match="live subscription"):
+        async with database.transaction() as connection:
+            await erase_client(connection, made.id, CAUSE, clock())
+
+    async with database.connection() as connection:
+        assert await get_client(connection, made.id) == made
+
+
+async def test_a_subscription_that_is_being_written_down_keeps_its_client(
+    database: Database, clock: FakeClock
+) -> None:
+    made = await new_client(database)
+
+    async def erase() -> None:
+        async with database.transaction() as connection:
+            await erase_client(connection, made.id, CAUSE, clock())
+
+    async with database.transaction() as applying:
+        await lock_client(applying, made.id)
+        erasing = asyncio.create_task(erase())
+        await until_somebody_waits(database)
+        await _write_subscription(applying, made.id, clock, "active")
+
+    with pytest.raises(NotPossibleError):
+        await erasing
 
 
 async def test_who_comes_again_after_being_erased_is_somebody_new(

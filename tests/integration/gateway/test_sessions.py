@@ -7,7 +7,7 @@ import pytest
 
 from billing.errors import UnavailableError
 from billing.model import Cause, Source
-from billing.storage.client_records import close_client
+from billing.storage.client_endings import close_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
 from gateway.sessions import ClientDirectory, SessionStore, _hash

@@ -8,7 +8,7 @@ import pytest
 from billing.errors import InvalidTokenError
 from billing.model import Cause, Source
 from billing.oauth.verify import ExternalIssuer
-from billing.storage.client_records import close_client
+from billing.storage.client_endings import close_client
 from billing.storage.clients import find_external_id
 from billing.storage.pool import Database
 from policies.permission import SCOPES_OF, Role

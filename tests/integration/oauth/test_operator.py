@@ -7,7 +7,7 @@ import pytest
 from billing.errors import CredentialError
 from billing.model import Cause, Source
 from billing.oauth.operator import Wish, make_token
-from billing.storage.client_records import close_client
+from billing.storage.client_endings import close_client
 from billing.storage.clients import get_or_create_client
 from policies.permission import SCOPES, Role
 from tests.support.access import Access
