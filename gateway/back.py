@@ -11,8 +11,7 @@ import structlog
 from billing.audit.verify import log_heads
 from billing.errors import UnavailableError
 from billing.storage import refresh_notices
-from billing.storage.idempotent_requests import purge_requests
-from billing.storage.sessions import purge_sessions
+from billing.storage.retention import prune
 from billing.webhooks.retention import prune_events
 from gateway.clock import wall
 from gateway.config.schema import Config
@@ -167,25 +166,31 @@ class Back:
             _log.exception("refresh_failed", client_id=client_id)
 
     async def _keep_tidy(self) -> None:
-        """Do now and then what nobody waits for."""
+        """Do now and then what nobody waits for; what fails keeps nothing else from being done."""
         while True:
-            try:
-                await self._tidy()
-            except UnavailableError as error:
-                _log.warning("tidying_postponed", why=str(error))
-            except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
-                _log.exception("tidying_failed")
+            for do in (self._prune, self._rotate_key, self._write_tally, self._log_heads):
+                try:
+                    await do()
+                except UnavailableError as error:
+                    _log.warning("tidying_postponed", what=do.__name__[1:], why=str(error))
+                except Exception:  # noqa: BLE001 - the top of a task: whoever serves must live on
+                    _log.exception("tidying_failed", what=do.__name__[1:])
             await asyncio.sleep(_TIDY_EVERY_S)
 
-    async def _tidy(self) -> None:
-        """Delete what has had its time, change old keys, and record what must not be lost."""
-        async with self._stores.database.transaction() as connection:
-            await purge_sessions(connection, wall())
-            await purge_requests(connection, wall())
+    async def _prune(self) -> None:
+        await prune(self._stores.database, wall())
         if self._now is not None:
             await prune_events(self._now.selling.inbox, wall())
+
+    async def _rotate_key(self) -> None:
+        if self._now is not None:
             await self._now.access.keys.rotate_if_due(wall())
+
+    async def _write_tally(self) -> None:
+        if self._now is not None:
             await self._now.access.guard.write_tally()
+
+    async def _log_heads(self) -> None:
         if self._rounds_until_heads == 0:
             await log_heads(self._stores.database)
             self._rounds_until_heads = _ROUNDS_BETWEEN_HEADS

@@ -12,8 +12,6 @@ KEPT_FOR: Final = timedelta(hours=24)
 """As long as the payment provider keeps ours."""
 _LEASE: Final = timedelta(seconds=60)
 """Longer than any request takes; after it, whoever had claimed the key is taken for dead."""
-# What one statement deletes well within its time-out; it is called every ten minutes.
-_AT_ONCE: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +100,3 @@ async def release_request(
         key,
         claimed_at,
     )
-
-
-async def purge_requests(connection: Connection, now: datetime) -> int:
-    """Delete some of what is too old to be answered again, and return how many that were."""
-    status = await connection.execute(
-        "delete from idempotent_requests where (caller, key) in"
-        " (select caller, key from idempotent_requests where claimed_at <= $1 limit $2)",
-        now - KEPT_FOR,
-        _AT_ONCE,
-    )
-    return int(status.rpartition(" ")[2])

@@ -143,10 +143,3 @@ async def use_ticket(
         row["parent"],
     )
     return str(row["target"]) if status == "INSERT 0 1" else None
-
-
-async def purge_sessions(connection: Connection, now: datetime) -> None:
-    """Delete what ended before `now`: nobody can present it any more."""
-    await connection.execute("delete from session_tickets where expires_at < $1", now)
-    # A carried session never outlives its parent, so that the cascade ends nothing early.
-    await connection.execute("delete from sessions where expires_at < $1", now)
