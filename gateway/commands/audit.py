@@ -1,6 +1,5 @@
 """`tollway audit`: what was done, and whether what is written of it is whole."""
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from billing.audit.verify import MOST_FAULTS, Verdict, read_heads, verify
 from billing.errors import NoSuchClientError
 from billing.storage.audit import AuditRow, list_audit
 from billing.storage.client_overview import find_clients
-from gateway.commands.printing import print_whole
+from gateway.commands.printing import print_whole, to_json
 from gateway.commands.progress import progress_bar
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 from gateway.errors import StartError
@@ -42,7 +41,7 @@ def verify_(
     verdict = run(_verify(config, data, from_head))
     if as_json:
         faults = [{**asdict(fault), "wrong": fault.wrong.name} for fault in verdict.faults]
-        typer.echo(json.dumps({"rows": verdict.rows, "faults": faults}, indent=2))
+        typer.echo(to_json({"rows": verdict.rows, "faults": faults}))
     elif not verdict.faults:
         typer.echo(f"{verdict.rows} row{' is' if verdict.rows == 1 else 's are'} whole")
     else:
@@ -77,7 +76,7 @@ def list_(
     since_at = since.replace(tzinfo=UTC) if since is not None else None
     rows = run(_list(config, data, client, since_at, limit))
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        typer.echo(to_json([asdict(row) for row in rows]))
         return
     print_whole(table_of(rows))
 

@@ -1,6 +1,5 @@
 """`tollway clients`: who there is, and what there is about one."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -26,7 +25,7 @@ from billing.storage.pool import Connection
 from gateway.clock import wall
 from gateway.commands.apps import check_app
 from gateway.commands.audit import table_of
-from gateway.commands.printing import print_whole
+from gateway.commands.printing import print_whole, to_json
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 
 clients = typer.Typer(
@@ -52,7 +51,7 @@ def list_(
     page = run(_list(config, data, app, after, limit))
     if as_json:
         told = {"clients": [asdict(client) for client in page.clients], "after": page.after}
-        typer.echo(json.dumps(told, indent=2, default=str))
+        typer.echo(to_json(told))
         return
     table = Table("Id", "External id", "Name", "E-mail", "App", "Status", box=None, pad_edge=False)
     for client in page.clients:
@@ -73,7 +72,7 @@ def show(
     """Show a client with its subscriptions, grants, blocks, payments, and what was done last."""
     found = run(_show(config, data, who))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2, default=str))
+        typer.echo(to_json(asdict(found)))
         return
     console = Console(markup=False, emoji=False)
     for name, value in asdict(found.client).items():
@@ -102,7 +101,7 @@ def add(
 ) -> None:
     """Add a client, and print its id."""
     made = run(_add(config, data, external_id, name, email, app))
-    typer.echo(json.dumps(asdict(made), indent=2, default=str) if as_json else made.id)
+    typer.echo(to_json(asdict(made)) if as_json else made.id)
 
 
 @clients.command("close")
@@ -219,5 +218,5 @@ def _word(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

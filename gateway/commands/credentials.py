@@ -1,6 +1,5 @@
 """`tollway credentials`: what programs prove themselves with when they ask for tokens."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from billing.oauth.registry import Registry
 from billing.storage.credentials import Credential
 from gateway.clock import wall
 from gateway.commands.apps import check_app
-from gateway.commands.printing import print_whole
+from gateway.commands.printing import print_whole, to_json
 from gateway.commands.session import (
     DEFAULT_DATA,
     ConfigOption,
@@ -42,7 +41,7 @@ def list_(
     """List all of them, the disabled ones too."""
     found = run(_list(config, data))
     if as_json:
-        typer.echo(json.dumps([_told(each) for each in found], indent=2))
+        typer.echo(to_json([_told(each) for each in found]))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("Id", "Name", "State", "Role", "Scopes"):
@@ -104,7 +103,7 @@ def disable(
 ) -> None:
     """Disable it for ever; the tokens that it has end within seconds."""
     disabled = run(_disable(which, config, data))
-    told = json.dumps(_told(disabled)) if as_json else f"{disabled.name} is disabled"
+    told = to_json(_told(disabled), indent=None) if as_json else f"{disabled.name} is disabled"
     typer.echo(told)
 
 
@@ -143,7 +142,7 @@ async def _disable(which: str, config: Path | None, data: Path) -> Credential:
 
 def _print_secret(credential: Credential, secret: str, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({**_told(credential), "client_secret": secret}))
+        typer.echo(to_json({**_told(credential), "client_secret": secret}, indent=None))
         return
     typer.echo(f"client_id      {credential.id}")
     typer.echo(f"client_secret  {secret}")
@@ -151,13 +150,12 @@ def _print_secret(credential: Credential, secret: str, *, as_json: bool) -> None
 
 
 def _told(credential: Credential) -> dict[str, object]:
-    disabled_at = credential.disabled_at
     return {
         "client_id": credential.id,
         "name": credential.name,
         "role": credential.role,
         "app": credential.app_id,
         "scopes": sorted(credential.scopes),
-        "created_at": credential.created_at.isoformat(),
-        "disabled_at": disabled_at.isoformat() if disabled_at else None,
+        "created_at": credential.created_at,
+        "disabled_at": credential.disabled_at,
     }

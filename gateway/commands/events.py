@@ -16,7 +16,7 @@ from billing.storage import events
 from billing.storage.events import EventFilter, EventRow
 from billing.webhooks.masking import masked
 from gateway.clock import wall
-from gateway.commands.printing import print_whole
+from gateway.commands.printing import print_whole, to_rfc3339
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 from gateway.errors import StartError
 
@@ -207,7 +207,7 @@ def _instant(text: str) -> datetime:
 def _told(event: EventRow) -> dict[str, Any]:
     """Return the event as JSON takes it."""
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value
+        name: to_rfc3339(value) if isinstance(value, datetime) else value
         for name, value in asdict(event).items()
     }
 

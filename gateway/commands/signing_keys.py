@@ -1,6 +1,5 @@
 """`tollway signing-keys`: the keys that sign tokens, and a new one before its time."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from billing.model import Cause, Source
 from billing.oauth.rotation import phases_of
 from billing.storage.signing_keys import StoredKey, list_signing_keys
 from gateway.clock import wall
-from gateway.commands.printing import print_whole
+from gateway.commands.printing import print_whole, to_json
 from gateway.commands.session import (
     DEFAULT_DATA,
     ConfigOption,
@@ -35,15 +34,24 @@ def list_(
     config: ConfigOption = None, data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False
 ) -> None:
     """List all keys that there have been, and what each does now."""
-    keys, now = run(_list(config, data)), wall()
-    rows = _rows(keys, now)
+    keys = run(_list(config, data))
+    phases = phases_of(keys, wall())
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        told = [
+            {
+                "kid": key.kid,
+                "phase": phases[key.kid].value,
+                "created_at": key.created_at,
+                "signs_from_at": key.signs_from_at,
+            }
+            for key in keys
+        ]
+        typer.echo(to_json(told))
         return
     table = Table("Key", "Phase", "Made (UTC)", "Signs from", box=None, pad_edge=False)
-    for row in rows:
-        made, signs = (row[name][:16].replace("T", " ") for name in ("created_at", "signs_from_at"))
-        table.add_row(row["kid"], row["phase"], made, signs)
+    for key in keys:
+        made, signs = (f"{at:%Y-%m-%d %H:%M}" for at in (key.created_at, key.signs_from_at))
+        table.add_row(key.kid, phases[key.kid].value, made, signs)
     print_whole(table)
 
 
@@ -54,7 +62,7 @@ def rotate(
     """Make a new key now; it signs after `oauth.publish_delay_s`, and tokens go on being good."""
     kid, signs_from_at = run(_rotate(config, data))
     if as_json:
-        typer.echo(json.dumps({"kid": kid, "signs_from_at": signs_from_at.isoformat()}))
+        typer.echo(to_json({"kid": kid, "signs_from_at": signs_from_at}, indent=None))
         return
     typer.echo(f"{kid} is published, and signs from {signs_from_at:%Y-%m-%d %H:%M:%S} UTC on")
 
@@ -71,16 +79,3 @@ async def _rotate(config: Path | None, data: Path) -> tuple[str, datetime]:
         async with session.database.connection() as connection:
             stored = await list_signing_keys(connection)
         return kid, next(key.signs_from_at for key in stored if key.kid == kid)
-
-
-def _rows(keys: Sequence[StoredKey], now: datetime) -> list[dict[str, str]]:
-    phases = phases_of(keys, now)
-    return [
-        {
-            "kid": key.kid,
-            "phase": phases[key.kid].value,
-            "created_at": key.created_at.isoformat(timespec="seconds"),
-            "signs_from_at": key.signs_from_at.isoformat(timespec="seconds"),
-        }
-        for key in keys
-    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
@@ -18,6 +19,9 @@ from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
 from tests.support.product import ROOT
 from tests.support.serving import LIMIT_S, environment_of, write_config
+
+# RFC 3339, as the API writes it.
+INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,24 @@ async def test_a_client_whose_name_looks_like_markup_is_listed_as_it_is_called(
     assert (listed.code, shown.code) == (0, 0)
     assert listed.out.count(name) == 2
     assert shown.out.count(name) == 2
+
+
+async def test_instants_are_told_with_their_zone(tollway: Tollway) -> None:
+    added = await tollway("clients", "add", "idp:ann", "--json")
+
+    shown = await tollway("clients", "show", "idp:ann", "--json")
+    read = await tollway("clients", "show", "idp:ann")
+    listed = await tollway("clients", "list", "--json")
+    audit = await tollway("audit", "list", "--json")
+
+    instants = (
+        added.json["created_at"],
+        shown.json["audit"][0]["at"],
+        listed.json["clients"][0]["created_at"],
+        audit.json[0]["at"],
+    )
+    assert [INSTANT.fullmatch(instant) is not None for instant in instants] == [True] * 4
+    assert re.search(r"created_at +[0-9-]{10} [0-9:]{8} UTC\n", read.out)
 
 
 async def test_nothing_is_erased_without_being_asked(tollway: Tollway) -> None:
