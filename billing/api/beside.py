@@ -35,7 +35,12 @@ _TOKEN: Final[Json] = {
                     "type": "object",
                     "properties": {
                         "grant_type": {"const": "client_credentials"},
-                        "scope": {"type": "string", "description": "A part of what it may."},
+                        "scope": {
+                            "type": "string",
+                            "description": "A part of what it may: a list with one blank"
+                            " between two.",
+                            "pattern": "^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$",
+                        },
                         "client_id": {"type": "string"},
                         "client_secret": {"type": "string", "format": "password"},
                     },
@@ -160,7 +165,7 @@ _PROVIDER: Final[Json] = {
     "in": "path",
     "required": True,
     "description": "The provider's short name, such as `stripe`.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": "^[a-z]+$"},
 }
 
 BESIDE: Final[dict[str, Json]] = {

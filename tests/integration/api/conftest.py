@@ -22,6 +22,7 @@ from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
 from billing.facts import parse_ref
 from billing.model import Cause, Interval, Source
+from billing.oauth.endpoint import TokenEndpoint
 from billing.selling.access import AccessByHand
 from billing.selling.blocks import Blocks
 from billing.selling.changes import Changes
@@ -34,7 +35,9 @@ from billing.selling.refunds import Refunds
 from billing.storage.client_records import create_client
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
+from billing.webhooks.endpoint import Account, WebhookEndpoint
 from billing.webhooks.inbox import Inbox
+from billing.webhooks.processing import Processor
 from gateway.control import create_control_app
 from gateway.metrics import Metrics
 from gateway.scrape import Scrape
@@ -194,14 +197,23 @@ async def desk(database: Database, clock: FakeClock) -> AsyncIterator[Desk]:
     repeats = Repeats(database, database.ring, clock)
     app.add_routes(Api(access.guard, repeats, bindings_of(parts), PUBLIC_URL).routes())
     app.add_routes(DocumentPages(access.guard, Site(PUBLIC_URL, "1.2.3")).routes())
-    app.add_routes(Scrape(access.guard, Metrics(), database, PUBLIC_URL).routes())
+    metrics = Metrics()
+    app.add_routes(Scrape(access.guard, metrics, database, PUBLIC_URL).routes())
+    tokens = TokenEndpoint(access.issuer, access.keys, PUBLIC_URL, access.monotonic)
+    app.add_routes(tokens.routes())
+    inbox = Inbox(database, provider.name)
+    processor = Processor(inbox, applier, provider, clock, metrics, max_attempts=3)
+    accounts = {provider.name: Account(provider, inbox, processor)}
+    webhooks = WebhookEndpoint(
+        accounts, clock, metrics, default=provider.name, body_limit_bytes=64 * 1024
+    )
+    app.add_routes(webhooks.routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with aiohttp.ClientSession() as session:
-        inbox = Inbox(database, provider.name)
         made = Desk(session, access, provider, checkout, applier, inbox, database, clock, url)
         made.token = await made.token_of(Role.ADMIN, "operator", SCOPES)
         yield made
