@@ -42,15 +42,30 @@ class Refresher:
         self._clock = clock
         self._asked: TTLCache[str, None] = TTLCache(_CLIENTS, _AGAIN.total_seconds())
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._under_way: dict[str, asyncio.Future[bool]] = {}
 
     async def refresh(self, client_id: str) -> bool:
         """Read the client's subscriptions that have just lapsed; tell whether all were read.
 
-        Answers within a second. Whatever is not read by then stays as it was.
+        Answers within a second. Whatever is not read by then stays as it was. Who asks
+        meanwhile waits for the same: several processes may each have a visitor to refuse.
         """
+        under_way = self._under_way.get(client_id)
+        if under_way is not None:
+            return await asyncio.shield(under_way)
         if client_id in self._asked or self._places.locked():
             return False
         self._asked[client_id] = None
+        told = self._under_way[client_id] = asyncio.get_running_loop().create_future()
+        is_read = False
+        try:
+            is_read = await self._read(client_id)
+        finally:
+            del self._under_way[client_id]
+            told.set_result(is_read)
+        return is_read
+
+    async def _read(self, client_id: str) -> bool:
         try:
             async with self._places, asyncio.timeout(_DEADLINE_S):
                 async with self._database.connection() as connection:
