@@ -17,7 +17,7 @@ from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader, NoSharedStore
-from billing.metrics import NoMeter
+from billing.metrics import NO_METER, Meter, NoMeter
 from billing.model import Cause, Interval, Plan, Source
 from billing.providers.stripe.adapter import Stripe
 from billing.selling.access import AccessByHand
@@ -76,6 +76,7 @@ class Told:
 
     status: int
     json: Any  # what JSON can say
+    retry_after: str | None = None
 
     @property
     def problem(self) -> str:
@@ -110,7 +111,8 @@ class Market:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent["Authorization"] = f"Bearer {self.token}"
         async with self.http.request(method, self.url + path, json=body, headers=sent) as answer:
-            return Told(answer.status, await answer.json(content_type=None))
+            told = await answer.json(content_type=None)
+            return Told(answer.status, told, answer.headers.get("Retry-After"))
 
     async def add_client(self, external_id: str = "demo:ann") -> str:
         """Register a client and return its id."""
@@ -247,12 +249,23 @@ class Market:
 
 
 @asynccontextmanager
-async def open_market(database: Database, plans: tuple[Plan, ...] = PLANS) -> AsyncIterator[Market]:
-    """Run the stand-in and the product before it."""
+async def open_market(
+    database: Database,
+    plans: tuple[Plan, ...] = PLANS,
+    *,
+    timeout_s: float = 20.0,
+    cooldown_s: float = 0.0,
+    meter: Meter = NO_METER,
+) -> AsyncIterator[Market]:
+    """Run the stand-in and the product before it.
+
+    `timeout_s` is for one call to the stand-in; `cooldown_s` is how long it is left alone after
+    too many failures.
+    """
     entries = tuple(to_entry(plan) for plan in plans)
     async with (
         open_account(entries) as stripe,
-        run_adapter(stripe.url, cooldown_s=0.0) as adapter,
+        run_adapter(stripe.url, timeout_s=timeout_s, cooldown_s=cooldown_s, meter=meter) as adapter,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
         wall = FakeClock()
