@@ -219,3 +219,14 @@ async def forget_returns(connection: Connection, client_id: UUID) -> None:
     await connection.execute(
         "update checkout_intents set return_to = '/' where client_id = $1", client_id
     )
+
+
+async def has_open_page(connection: Connection, client_id: UUID) -> bool:
+    """Tell whether the client may yet pay on a page of a provider's."""
+    return bool(
+        await connection.fetchval(
+            "select exists (select from checkout_intents"
+            " where client_id = $1 and state = 'open' and psp_session_id is not null)",
+            client_id,
+        )
+    )

@@ -10,7 +10,7 @@ from uuid import UUID
 from billing.errors import NotPossibleError
 from billing.model import Cause
 from billing.storage.audit import write_audit
-from billing.storage.checkouts import forget_returns
+from billing.storage.checkouts import forget_returns, has_open_page
 from billing.storage.client_records import Client, get_client, known_id
 from billing.storage.clients import lock_client
 from billing.storage.idempotent_requests import forget_answers
@@ -46,7 +46,8 @@ async def erase_client(
 
     Raises:
         NoSuchClientError: there is none of this id.
-        NotPossibleError: it has a live subscription, and would pay on for what it is not let into.
+        NotPossibleError: it has a live subscription, or a page where it may begin one: it would
+            pay on for what it is not let into.
     """
     # Whoever applies a payment takes this lock too: a subscription is either seen, or comes later.
     await lock_client(connection, str(known_id(client_id)))
@@ -54,6 +55,11 @@ async def erase_client(
         raise NotPossibleError(
             "The client has a live subscription, and would pay on. End that first, at once"
             " (`DELETE /subscriptions/{id}?at_period_end=false`, or at the provider)."
+        )
+    if await has_open_page(connection, known_id(client_id)):
+        raise NotPossibleError(
+            "The client can still pay on a checkout page that is open. It is closed within a day,"
+            " if it is not paid."
         )
     await _close(connection, client_id, now)
     await _erase_provider_texts(connection, known_id(client_id))

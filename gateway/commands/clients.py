@@ -127,7 +127,8 @@ def erase(
 ) -> None:
     """Close a client and erase what is personal; payments and grants stay. There is no way back.
 
-    A client with a live subscription is refused: it would pay on for what it is not let into.
+    A client with a live subscription or an open checkout is refused: it would pay on for what it
+    is not let into.
     """
     _end(config, data, who, erase_client, "Erase all that is personal of {}, for ever?", yes=yes)
     typer.echo("erased")

@@ -55,7 +55,7 @@ class GrantList(Output):
 class EndReason(Query):
     """Why something ends."""
 
-    reason: Reason
+    reason: Reason = Field(examples=["the outage is over"])
 
 
 class LayBlock(Input):

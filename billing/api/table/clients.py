@@ -66,7 +66,8 @@ OPERATIONS = (
         tag="clients",
         summary="Erase a client's personal data",
         description="Name and e-mail are gone for good, and the client is closed. What was paid"
-        " stays, since the law wants it kept. End its subscriptions first.",
+        " stays, since the law wants it kept. End its subscriptions first; an open checkout has to"
+        " be paid or to expire before, which takes a day at most.",
         action="clients:erase",
         answer=clients.Client,
         problems=(problems.NO_SUCH_THING, problems.CONFLICT),

@@ -72,6 +72,23 @@ async def test_a_client_who_pays_is_not_erased(desk: Desk) -> None:
     assert (await desk.ask("GET", f"/clients/{client_id}")).json["status"] == "active"
 
 
+async def test_a_client_who_can_still_pay_is_not_erased_until_the_page_is_closed(
+    desk: Desk,
+) -> None:
+    client_id = await desk.add_client()
+    begun = await desk.ask("POST", "/payments", {"client_id": client_id, "plan": "reader"})
+    session_id = begun.json["checkout_url"].rsplit("/", 1)[1]
+
+    while_open = await desk.ask("DELETE", f"/clients/{client_id}")
+    await desk.provider.expire_checkout(session_id)
+    await desk.see(f"checkout:{session_id}")
+    afterwards = await desk.ask("DELETE", f"/clients/{client_id}")
+
+    assert (while_open.status, afterwards.status) == (409, 200)
+    assert "checkout page" in while_open.json["detail"]
+    assert afterwards.json["status"] == "closed"
+
+
 async def test_the_portal_opens_for_who_has_paid(desk: Desk) -> None:
     payer, other = await desk.add_client("demo:ann"), await desk.add_client("demo:bob")
     await desk.buy(payer)
