@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from billing.api.dispatch import or_problem
+from billing.api.dispatch import or_problem, request_id_of
 from billing.api.ports import Door
 from billing.storage.pool import Database
 from gateway.metrics import Metrics
@@ -32,6 +32,6 @@ class Scrape:
 
     async def _show(self, request: web.Request) -> web.Response:
         caller = await self._door.authenticate(request)
-        await self._door.permit(caller, "metrics:read")
+        await self._door.permit(caller, "metrics:read", request_id=request_id_of(request))
         body = await self._metrics.render(self._database)
         return web.Response(body=body, headers=_HEADERS | {"Content-Type": CONTENT_TYPE_LATEST})

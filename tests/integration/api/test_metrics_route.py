@@ -34,12 +34,12 @@ async def test_numbers_are_for_admins_with_the_scope_alone(
 ) -> None:
     token = await desk.token_of(role, "notes", scopes)
 
-    told = await desk.ask("GET", "/metrics", token=token)
+    told = await desk.ask("GET", "/metrics", token=token, X_Request_Id="0123456789abcdef")
 
     assert told.status == 403
     assert "tollway_" not in told.text
     async with desk.database.connection() as connection:
-        denied = await connection.fetchval(
-            "select after ->> 'action' from audit where action = 'access.denied'"
+        (denied,) = await connection.fetch(
+            "select after ->> 'action', cause_request_id from audit where action = 'access.denied'"
         )
-    assert denied == "metrics:read"
+    assert tuple(denied) == ("metrics:read", "0123456789abcdef")
