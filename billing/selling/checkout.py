@@ -106,7 +106,7 @@ class Checkout:
 
         Raises:
             UnknownPlanError: no such plan is for sale.
-            NotFoundError: there is no such client.
+            NotFoundError: there is no such client, or it is closed.
             NotPossibleError: so many of it are not sold.
             KeyConflictError: the key was used for another plan or quantity.
             UnavailableError: try again; the same checkout will be found.
@@ -170,8 +170,8 @@ class Checkout:
         name, livemode = self._provider.name, self._provider.livemode
         async with self._database.transaction() as connection:
             await clients.lock_client(connection, wish.client_id)
-            if await clients.find_external_id(connection, wish.client_id) is None:
-                raise NotFoundError(f"there is no client {wish.client_id}")
+            if not await clients.is_active(connection, wish.client_id):
+                raise NotFoundError(f"there is no client {wish.client_id}, or it is closed")
             if wish.key is not None and await self._is_spent(connection, wish, wish.key):
                 return AlreadyHeld(wish.plan)
             unread = await checkouts.find_unread(
@@ -275,7 +275,7 @@ class Checkout:
             )
         if is_ours:
             return Hosted(checkout.url, intent.id)
-        # Somebody wanted another quantity at the same time: nobody may pay on this page.
+        # Another quantity was wanted meanwhile, or the client erased: nobody may pay on this page.
         await self._expire(checkout)
         return None
 

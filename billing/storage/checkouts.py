@@ -221,6 +221,15 @@ async def forget_returns(connection: Connection, client_id: UUID) -> None:
     )
 
 
+async def fail_unopened(connection: Connection, client_id: UUID) -> None:
+    """Give up intents of which no page is known; one that is being opened is closed then."""
+    await connection.execute(
+        "update checkout_intents set state = 'failed'"
+        " where client_id = $1 and state = 'open' and psp_session_id is null",
+        client_id,
+    )
+
+
 async def has_open_page(connection: Connection, client_id: UUID) -> bool:
     """Tell whether the client may yet pay on a page of a provider's."""
     return bool(

@@ -10,7 +10,7 @@ from uuid import UUID
 from billing.errors import NotPossibleError
 from billing.model import Cause
 from billing.storage.audit import write_audit
-from billing.storage.checkouts import forget_returns, has_open_page
+from billing.storage.checkouts import fail_unopened, forget_returns, has_open_page
 from billing.storage.client_records import Client, get_client, known_id
 from billing.storage.clients import lock_client
 from billing.storage.idempotent_requests import forget_answers
@@ -64,6 +64,7 @@ async def erase_client(
     await _close(connection, client_id, now)
     await _erase_provider_texts(connection, known_id(client_id))
     await forget_answers(connection, known_id(client_id))
+    await fail_unopened(connection, known_id(client_id))
     await forget_returns(connection, known_id(client_id))
     erased = await connection.execute(
         "update clients set name_enc = null, email_enc = null, email_index = null,"

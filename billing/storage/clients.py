@@ -41,6 +41,16 @@ async def find_external_id(connection: Connection, client_id: str) -> str | None
     return name
 
 
+async def is_active(connection: Connection, client_id: str) -> bool:
+    """Tell whether there is such a client, who is not closed."""
+    return bool(
+        await connection.fetchval(
+            "select exists (select from clients where id = $1 and status = 'active')",
+            parse_id(client_id),
+        )
+    )
+
+
 async def lock_client(connection: Connection, client_id: str) -> None:
     """Let nobody else derive the client's grants until the transaction ends.
 
