@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.facts import PaymentLine, PaymentState
+from billing.facts import PauseKind, PaymentLine, PaymentState
 from policies.model import SubscriptionStatus
 
 
@@ -48,6 +48,7 @@ class SubscriptionFact:
     psp_payment_id: str | None
     items: tuple[ItemFact, ...]
     payments: tuple[PaymentFact, ...]
+    pause: PauseKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from billing.client_facts import ClientFacts, ItemFact, OrderFact, SubscriptionFact
 from billing.entitled_until import Standing, entitled_until
-from billing.facts import PaymentState
+from billing.facts import PauseKind, PaymentState
 from billing.item_money import as_paid, money_of, owing_since
 from billing.model import FeatureValue, Plan
 from policies.model import SubscriptionStatus
@@ -54,6 +54,8 @@ class GrantFact:
     quantity: int = 1
 
 
+# With these Stripe goes on calling the subscription active.
+_OF_COLLECTION = frozenset(PauseKind) - {PauseKind.STATUS}
 # In these a subscription is what the client pays for, or may soon be again.
 _LIVE = frozenset(SubscriptionStatus) - {SubscriptionStatus.ENDED, SubscriptionStatus.PENDING}
 
@@ -74,7 +76,8 @@ def find_overlaps(facts: ClientFacts, plans: Plans) -> dict[str, tuple[str, ...]
     giving: dict[str, list[str]] = defaultdict(list)
     for held in facts.subscriptions:
         if held.status in _LIVE:
-            for plan_id in {plan.id for item in held.items if (plan := plans.of_item(item))}:
+            items = (item for item in held.items if item.quantity > 0)
+            for plan_id in {plan.id for item in items if (plan := plans.of_item(item))}:
                 giving[plan_id].append(held.psp_sub_id)
     return {plan_id: tuple(sorted(subs)) for plan_id, subs in giving.items() if len(subs) > 1}
 
@@ -87,11 +90,15 @@ def _of_subscription(held: SubscriptionFact, plans: Plans, slack: timedelta) -> 
         ended_at=held.ended_at,
         closed_at=held.closed_at,
         past_due_since=owing_since(held.payments) or held.past_due_since,
+        # Stripe credits the rest of a period when a subscription itself is paused. Pausing
+        # its collection alone gives nothing back: the next bill is the first not to be paid.
+        keeps_paid=held.status is SubscriptionStatus.PAUSED and held.pause in _OF_COLLECTION,
     )
     for listed in held.items:
         item, paid = as_paid(listed, held)
         plan = plans.of_item(item)
-        if plan is None:
+        if plan is None or item.quantity == 0:
+            # Set to none of it, an item stays on its subscription, and costs nothing.
             continue
         until_at = entitled_until(
             standing,

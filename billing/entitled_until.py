@@ -3,15 +3,18 @@
 trialing   trial end + slack
 active     period end + slack (Stripe settles a renewal's invoice about an hour
            after the period has ended; the slack bridges that hour)
-canceling  the earlier of cancel date and period end
+canceling  cancel date; where a period ends before that and is to be renewed once more,
+           its end + slack
 past_due   past due since + the plan's grace; NOT the period end, which the
            provider has already moved on to the month that is not paid
 pending    nothing
 unpaid     the moment we learned of it
 paused, ended
-           the moment we learned of it, or the provider's end if that is earlier
+           the moment we learned of it, or the provider's end if that is earlier;
+           while no more than collecting rests, never before the end of what is paid
 
-Nothing outlasts the date at which the subscription is to be cancelled, save what is paid.
+Nothing outlasts the date at which the subscription is to be cancelled, save what is paid
+while something else is owed.
 
 What the item's own money says comes on top of that:
 never paid, first payment awaited    nothing: a debit that settles later opens nothing now,
@@ -32,7 +35,8 @@ class Standing:
     """How a subscription stands, with the instants that we noted about it ourselves.
 
     `closed_at` is when it was first seen to give nothing, `past_due_since` when its
-    unpaid payment was asked for; each is set while its status holds.
+    unpaid payment was asked for; each is set while its status holds. `keeps_paid` tells
+    of a paused one that nothing is given back for: it rests from its next bill on.
     """
 
     status: SubscriptionStatus
@@ -41,6 +45,7 @@ class Standing:
     ended_at: datetime | None
     closed_at: datetime | None
     past_due_since: datetime | None
+    keeps_paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ def entitled_until(
     if money.is_awaited and standing.status in _TRUSTING:
         return from_at
     until = _by_status(standing, period_end, from_at, slack, grace)
+    if standing.keeps_paid and money.paid_through is not None:
+        until = max(until, money.paid_through)
     if standing.cancel_at is not None:
         # A trial or a grace that is cut short has no renewal to wait for.
         until = min(until, standing.cancel_at)
@@ -104,7 +111,8 @@ def _by_status(
         case SubscriptionStatus.ACTIVE:
             return period_end + slack
         case SubscriptionStatus.CANCELING:
-            return period_end
+            is_renewed = standing.cancel_at is not None and standing.cancel_at > period_end
+            return period_end + slack if is_renewed else period_end
         case SubscriptionStatus.PAST_DUE:
             return (standing.past_due_since or from_at) + grace
         case SubscriptionStatus.PENDING:

@@ -129,10 +129,11 @@ class PaymentKind(StrEnum):
 class PaymentState(StrEnum):
     """Where the money is.
 
-    OPEN is asked for; SETTLING is on its way and may yet fail; PAID came, whatever was
-    given back later; FAILED, VOID and UNCOLLECTIBLE did not come.
+    DRAFT is not asked for yet, and may never be; OPEN is; SETTLING is on its way and may yet
+    fail; PAID came, whatever was given back later; FAILED, VOID and UNCOLLECTIBLE did not come.
     """
 
+    DRAFT = "draft"
     OPEN = "open"
     SETTLING = "settling"
     PAID = "paid"

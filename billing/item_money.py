@@ -8,8 +8,10 @@ from billing.client_facts import ItemFact, PaymentFact, SubscriptionFact
 from billing.entitled_until import ItemMoney
 from billing.facts import PaymentLine, PaymentState
 
+# Money that was asked for and has not come.
+_OWED = frozenset({PaymentState.OPEN, PaymentState.SETTLING, PaymentState.FAILED})
 # Money that has not come, and may yet come.
-_OUT = frozenset({PaymentState.OPEN, PaymentState.SETTLING, PaymentState.FAILED})
+_OUT = _OWED | {PaymentState.DRAFT}
 
 # A payment that came, and what it was for.
 Paid = tuple[PaymentFact, PaymentLine]
@@ -119,7 +121,8 @@ def _taken_back_at(paid: Sequence[Paid]) -> datetime | None:
 def owing_since(payments: Iterable[PaymentFact]) -> datetime | None:
     """Return when the oldest payment was asked for that came due after the last that was paid.
 
-    By the provider's clock: when we happened to notice must not lengthen the grace.
+    By the provider's clock: when we happened to notice must not lengthen the grace. What is
+    left as a draft (collection was paused, or given up) was never asked for, and uses up none.
     """
     listed = list(payments)
     paid = [p.created_at for p in listed if p.state is PaymentState.PAID]
@@ -127,7 +130,7 @@ def owing_since(payments: Iterable[PaymentFact]) -> datetime | None:
     owed = [
         p.created_at
         for p in listed
-        if p.state in _OUT
+        if p.state in _OWED
         and p.amount_minor > 0
         and (last_paid is None or p.created_at > last_paid)
     ]

@@ -152,6 +152,7 @@ _OF_CHECKOUT = {
     "failed": PaymentStatus.FAILED,
 }
 _OF_PAYMENT = {
+    PaymentState.DRAFT: PaymentStatus.OPEN,
     PaymentState.OPEN: PaymentStatus.OPEN,
     PaymentState.SETTLING: PaymentStatus.SETTLING,
     PaymentState.PAID: PaymentStatus.PAID,

@@ -31,6 +31,7 @@ async def read_facts(connection: Connection, client_id: str, *, livemode: bool) 
                 psp_payment_id=row.psp_payment_id,
                 items=row.items,
                 payments=tuple(by_subscription[row.id]),
+                pause=row.pause,
             )
             for row in held
         ),

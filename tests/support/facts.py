@@ -10,7 +10,7 @@ from billing.client_facts import (
     SubscriptionFact,
 )
 from billing.derive import GrantFact, Plans, derive
-from billing.facts import PaymentLine, PaymentState
+from billing.facts import PauseKind, PaymentLine, PaymentState
 from billing.model import Plan
 from policies.model import SubscriptionStatus
 
@@ -32,9 +32,10 @@ def make_item(
     end: datetime = END,
     plan: str | None = None,
     version: int | None = None,
+    quantity: int = 1,
 ) -> ItemFact:
     """Return an item of a month that has just begun."""
-    return ItemFact(name, price, plan, version, 1, start, end)
+    return ItemFact(name, price, plan, version, quantity, start, end)
 
 
 def make_line(
@@ -74,6 +75,7 @@ def make_subscription(
     ended_at: datetime | None = None,
     closed_at: datetime | None = None,
     past_due_since: datetime | None = None,
+    pause: PauseKind | None = None,
     start: datetime = START,
     end: datetime = END,
 ) -> SubscriptionFact:
@@ -90,6 +92,7 @@ def make_subscription(
         psp_payment_id=latest or (payments[-1].psp_payment_id if payments else None),
         items=items or (make_item(start=start, end=end),),
         payments=payments,
+        pause=pause,
     )
 
 

@@ -97,8 +97,11 @@ class ProviderTruth:
         status = held["status"]
         if status in {"active", "past_due"} and is_awaited:
             return False
+        if status == "active" and held["pause_collection"] is not None:
+            # Nothing is given back for the rest of what is paid.
+            return self._before_cancel(held, through_s)
         if status == "active":
-            return held["pause_collection"] is None and self._is_before_end(held, item)
+            return self._is_before_end(held, item)
         if status == "trialing":
             end_s = int(held["trial_end"] or item["current_period_end"])
             # Nothing is collected in a trial, so that there is nothing to pause.
@@ -111,9 +114,7 @@ class ProviderTruth:
 
     def _is_before_end(self, held: Body, item: Body) -> bool:
         end_s = int(item["current_period_end"])
-        if held["cancel_at"] is None:
-            return self._now_s < end_s + SLACK_S
-        return self._now_s < min(end_s, int(held["cancel_at"]))
+        return self._before_cancel(held, end_s + SLACK_S)
 
     def _before_cancel(self, held: Body, end_s: int) -> bool:
         cancel_s = held["cancel_at"]
@@ -156,7 +157,7 @@ class ProviderTruth:
         owed = [
             i["created"]
             for i in invoices
-            if i["status"] in _UNPAID
+            if i["status"] == "open"
             and i["amount_due"] > 0
             and (paid_s is None or i["created"] > paid_s)
         ]

@@ -29,17 +29,22 @@ from billing.providers.stripe.fields import (
 )
 
 _INVOICE = {
+    "draft": PaymentState.DRAFT,
     "paid": PaymentState.PAID,
     "void": PaymentState.VOID,
     "uncollectible": PaymentState.UNCOLLECTIBLE,
 }
 # A refund in any other state never reaches the payer, or came back from the bank.
 _GIVEN_BACK = {"succeeded", "pending", "requires_action"}
-# An inquiry (`warning_…`) takes no money; a dispute does, until it is won.
+# An inquiry (`warning_…`) takes no money; a dispute does, until it is won, and again while
+# that is appealed. One that was prevented has given the money back before it began.
 _TAKEN = {
     "needs_response": DisputeState.OPEN,
     "under_review": DisputeState.OPEN,
+    "appeal_needs_response": DisputeState.OPEN,
+    "appeal_under_review": DisputeState.OPEN,
     "lost": DisputeState.LOST,
+    "prevented": DisputeState.LOST,
     "won": DisputeState.WON,
 }
 # The worst of several disputes is told.

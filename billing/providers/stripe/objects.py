@@ -146,10 +146,12 @@ def _cancel_at(body: Json) -> datetime | None:
 
 def _item(item: Json, subscription: Json) -> ProviderItem:
     start, end = _period(item, subscription)
+    # A metered price has no quantity; 0 is what somebody set it to.
+    quantity = item.get("quantity")
     return ProviderItem(
         psp_item_id=item["id"],
         psp_price_id=item["price"]["id"],
-        quantity=item.get("quantity") or 1,
+        quantity=1 if quantity is None else int(quantity),
         period_start=start,
         period_end=end,
     )

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from billing.apply import Applier
 from billing.errors import NoSuchObjectError, ProviderRefusedError, UnavailableError
-from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind
+from billing.facts import DisputeState, ObjectKind, ObjectRef, PauseKind, PaymentState
 from billing.metrics import Alarm
 from billing.model import Cause, Source
 from billing.result import Applied
@@ -257,11 +257,13 @@ async def test_alarm_tells_no_more_than_ids(shop: Shop) -> None:
         (PauseKind.KEEP_AS_DRAFT, frozenset({PauseKind.KEEP_AS_DRAFT}), Outcome.ALLOW),
     ],
 )
-async def test_paused_collection_shuts_the_door_unless_it_is_allowed(
+async def test_paused_collection_shuts_after_what_is_paid_unless_it_is_allowed(
     shop: Shop, pause: PauseKind, open_pauses: frozenset[PauseKind], outcome: Outcome
 ) -> None:
     sub_id = f"sub_{await shop.buy()}"
-    shop.clock.move(days=1)
+    shop.clock.move(days=31)
+    bill = shop.provider.renew(sub_id, is_paid=False)
+    shop.provider.payments[bill] = replace(shop.provider.payments[bill], state=PaymentState.VOID)
     shop.provider.change(sub_id, status=SubscriptionStatus.ACTIVE, pause=pause)
     applier = Applier(
         shop.database,

@@ -223,16 +223,36 @@ async def test_a_cancelled_trial_ends_with_its_day_though_no_event_comes(market:
     assert not await market.is_open("feed")
 
 
-async def test_a_pause_in_the_portal_shuts_and_its_end_opens(market: Market) -> None:
-    await market.turn("portal", pause=True)
+async def test_a_contract_of_a_year_paid_by_the_month_is_open_while_it_is_renewed(
+    market: Market,
+) -> None:
     await market.buy()
     sub = await market.sub()
-
-    await market.portal("pause", subscription=sub["id"])
+    await market.stripe.change(sub, cancel_at=market.stripe.now_s() + 365 * DAY_S)
     await market.deliver()
-    paused = await market.is_open()
-    await market.portal("unpause", subscription=sub["id"])
+    end_s = sub["items"]["data"][0]["current_period_end"]
+
+    # The renewal's events are on their way.
+    await market.stripe.advance((end_s - market.stripe.now_s()) / DAY_S + 0.01)
+    held = await market.held()
+    within = await market.is_open()
     await market.deliver()
 
-    assert paused is False
+    assert (held["status"], within) == ("canceling", True)
     assert await market.is_open()
+
+
+async def test_set_to_none_of_it_an_item_opens_nothing_until_it_is_one_again(
+    market: Market,
+) -> None:
+    await market.buy("seats")
+    sub = await market.sub()
+    item = {"id": sub["items"]["data"][0]["id"], "quantity": 0}
+    await market.stripe.change(sub, items=[item])
+    await market.deliver()
+    shut, told = await market.is_open("chat"), await market.begin("seats")
+
+    await market.change(quantity=1)
+
+    assert (shut, told.problem) == (False, "already-held")
+    assert await market.is_open("chat")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.market import DECLINED_LATER, Market
+from tests.support.market import DECLINED_LATER, TRIED, Market
 from tests.support.stripe_account import DAY_S, Body
 
 REASON = {"reason": "asked for"}
@@ -99,6 +99,17 @@ async def test_a_failed_renewal_opens_for_the_grace_of_its_plan(
 
     assert within is True
     assert not await market.is_open(app)
+
+
+async def test_a_first_bill_after_a_trial_has_its_grace_and_no_more(market: Market) -> None:
+    await market.buy("tried", DECLINED_LATER)
+
+    await market.pass_days(14.5)
+    held, within = await market.held(), await market.is_open("feed")
+    await market.pass_days(TRIED.grace_days)
+
+    assert (held["status"], within) == ("past_due", True)
+    assert not await market.is_open("feed")
 
 
 async def test_an_unpaid_subscription_is_mended_in_the_portal(market: Market) -> None:

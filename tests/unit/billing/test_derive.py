@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.client_facts import ClientFacts, PaymentFact, SubscriptionFact
 from billing.derive import GrantFact, find_overlaps
-from billing.facts import PaymentState
+from billing.facts import PauseKind, PaymentState
 from billing.model import Interval
 from policies.model import SubscriptionStatus as S
 from tests.support.facts import (
@@ -163,6 +163,58 @@ def test_trial_opens_before_any_money() -> None:
     assert ends(held) == [day(14) + SLACK]
 
 
+def test_item_set_to_none_of_it_gives_nothing_and_overlaps_with_none() -> None:
+    none = make_item("si_2", quantity=0)
+    held = make_subscription(none, name="sub_2")
+
+    assert ends(held) == []
+    assert find_overlaps(ClientFacts((make_subscription(), held)), PLANS) == {}
+
+
+# Resting
+
+COLLECTION = [PauseKind.VOID, PauseKind.KEEP_AS_DRAFT, PauseKind.MARK_UNCOLLECTIBLE]
+
+
+def paused(pause: PauseKind, *further: PaymentFact, end: datetime = END) -> SubscriptionFact:
+    """Return a subscription whose first month is paid, and that was paused on its ninth day."""
+    paid = make_payment("in_1", make_line())
+    item = make_item(end=end)
+    return make_subscription(
+        item, status=S.PAUSED, pause=pause, closed_at=day(9), payments=(paid, *further)
+    )
+
+
+@pytest.mark.parametrize("pause", COLLECTION)
+def test_pause_of_collection_leaves_what_is_paid(pause: PauseKind) -> None:
+    assert ends(paused(pause)) == [END]
+
+
+@pytest.mark.parametrize(
+    ("pause", "state"),
+    [
+        (PauseKind.VOID, PaymentState.VOID),
+        (PauseKind.KEEP_AS_DRAFT, PaymentState.DRAFT),
+        (PauseKind.MARK_UNCOLLECTIBLE, PaymentState.UNCOLLECTIBLE),
+    ],
+)
+def test_what_a_paused_month_asked_for_opens_nothing(pause: PauseKind, state: PaymentState) -> None:
+    second = make_payment("in_2", make_line(start=END, end=day(60)), state=state, created_at=END)
+
+    assert ends(paused(pause, second, end=day(60))) == [END]
+
+
+def test_pause_of_the_subscription_itself_shuts_at_once() -> None:
+    assert ends(paused(PauseKind.STATUS)) == [day(9)]
+
+
+def test_pause_of_what_was_paid_back_opens_nothing() -> None:
+    held = paused(PauseKind.VOID)
+    back = replace(held.payments[0], taken_back_at=day(8))
+
+    assert ends(replace(held, payments=(back,))) == [day(8)]
+
+
 # Falling behind
 
 
@@ -194,6 +246,31 @@ def test_bill_of_long_ago_does_not_use_up_the_grace_of_a_later_one() -> None:
     held = replace(held, payments=(forgotten, *held.payments))
 
     assert ends(held) == [END + timedelta(days=READER.grace_days)]
+
+
+def test_draft_that_nobody_was_asked_to_pay_uses_up_no_grace() -> None:
+    held = owing()
+    draft = make_payment(
+        "in_1a", make_line(), state=PaymentState.DRAFT, created_at=END - timedelta(days=20)
+    )
+
+    held = replace(held, payments=(*held.payments, draft))
+
+    assert ends(held) == [END + timedelta(days=READER.grace_days)]
+
+
+@pytest.mark.parametrize("state", OUT)
+def test_first_bill_after_a_trial_has_the_grace_of_any_bill(state: PaymentState) -> None:
+    trial = make_payment("in_1", make_line(end=day(14), amount_minor=0), amount_minor=0)
+    first = make_payment(
+        "in_2", make_line(start=day(14), end=day(44)), state=state, created_at=day(14)
+    )
+    item = make_item(start=day(14), end=day(44))
+    held = make_subscription(
+        item, status=S.PAST_DUE, trial_end=day(14), payments=(trial, first), closed_at=None
+    )
+
+    assert ends(held) == [day(14) + timedelta(days=READER.grace_days)]
 
 
 def test_grace_is_not_given_again_with_every_further_bill() -> None:

@@ -52,7 +52,10 @@ def until(
         (standing(S.ACTIVE, trial_end=day(14)), PERIOD_END + SLACK),
         (standing(S.CANCELING), PERIOD_END),
         (standing(S.CANCELING, cancel_at=day(10)), day(10)),
-        (standing(S.CANCELING, cancel_at=day(90)), PERIOD_END),
+        (standing(S.CANCELING, cancel_at=PERIOD_END), PERIOD_END),
+        # It is renewed before it ends, and the bill of that takes as long as any.
+        (standing(S.CANCELING, cancel_at=day(90)), PERIOD_END + SLACK),
+        (standing(S.CANCELING, cancel_at=PERIOD_END + SLACK / 2), PERIOD_END + SLACK / 2),
         # The provider has moved the period on to the month that nobody paid.
         (standing(S.PAST_DUE, past_due_since=day(1)), day(1) + GRACE),
         (standing(S.PAST_DUE), START + GRACE),
@@ -94,6 +97,12 @@ def test_item_whose_first_payment_is_awaited_gives_nothing(status: S, expected: 
         # A year was paid; a monthly item beside it fell behind.
         (standing(S.PAST_DUE, past_due_since=day(1)), day(300)),
         (standing(S.UNPAID, closed_at=day(5)), day(300)),
+        # No more than collecting rests; what is paid was not given back.
+        (replace(standing(S.PAUSED, closed_at=day(5)), keeps_paid=True), day(300)),
+        (
+            replace(standing(S.PAUSED, closed_at=day(5), cancel_at=day(40)), keeps_paid=True),
+            day(40),
+        ),
         # Here somebody decided: paid or not, it is over.
         (standing(S.PAUSED, closed_at=day(5)), day(5)),
         (standing(S.ENDED, ended_at=day(5)), day(5)),

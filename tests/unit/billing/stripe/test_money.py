@@ -159,7 +159,7 @@ def test_shape_of_before_basil_says_the_same() -> None:
         ("paid", intent(), PaymentState.PAID),
         ("void", DECLINED, PaymentState.VOID),
         ("uncollectible", DECLINED, PaymentState.UNCOLLECTIBLE),
-        ("draft", intent("requires_payment_method"), PaymentState.OPEN),
+        ("draft", intent("requires_payment_method"), PaymentState.DRAFT),
         ("open", intent("requires_payment_method"), PaymentState.OPEN),
         ("open", intent("requires_action"), PaymentState.OPEN),
         ("open", intent("processing"), PaymentState.SETTLING),
@@ -255,6 +255,10 @@ def test_payment_is_taken_back_by_a_full_refund_that_lasts(
         (["under_review"], DisputeState.OPEN, True),
         (["lost"], DisputeState.LOST, True),
         (["won"], DisputeState.WON, False),
+        (["appeal_needs_response"], DisputeState.OPEN, True),
+        (["appeal_under_review"], DisputeState.OPEN, True),
+        # Given back by agreement of the networks, before it came to a dispute.
+        (["prevented"], DisputeState.LOST, True),
         # An inquiry: the bank asks, and takes nothing.
         (["warning_needs_response"], DisputeState.NONE, False),
         (["warning_under_review"], DisputeState.NONE, False),

@@ -70,6 +70,18 @@ def test_period_stands_on_the_item() -> None:
     assert (item.period_start, item.period_end) == (at(START), at(END))
 
 
+@pytest.mark.parametrize(
+    ("told", "quantity"), [({"quantity": 3}, 3), ({"quantity": 0}, 0), ({}, 1)]
+)
+def test_no_quantity_is_one_and_none_of_it_is_none(told: dict[str, int], quantity: int) -> None:
+    body = subscription()
+    item = body["items"]["data"][0]
+    item.pop("quantity", None)
+    item |= told
+
+    assert to_subscription(body).items[0].quantity == quantity
+
+
 def test_period_at_the_top_is_read_where_items_have_none() -> None:
     body = subscription(current_period_start=START + 1, current_period_end=END + 1)
     for name in ("current_period_start", "current_period_end"):
