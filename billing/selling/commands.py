@@ -26,7 +26,7 @@ from billing.facts import ObjectKind, ObjectRef, SubscriptionChange
 from billing.metrics import NO_METER, Alarm, Meter
 from billing.model import Cause, Source
 from billing.ports import Clock, ProviderSeller
-from billing.storage import audit, commands
+from billing.storage import audit, commands, holdings
 from billing.storage.commands import Command, CommandKind, CommandState, NewCommand
 from billing.storage.pool import Connection, Database
 
@@ -109,11 +109,15 @@ class Commands:
     async def carry_out(self, command: Command, cause: Cause) -> str | None:
         """Ask the provider, read the object again, and return the result; once done, just that.
 
+        What waited for its payment is read again, and settled if it waits no more.
+
         Raises:
             PaymentNeededError: it holds once the client has paid.
             ProviderRefusedError: the provider said no, now or when it was first asked.
             UnavailableError: nobody knows yet; it goes on being tried.
         """
+        if command.state is CommandState.UNPAID:
+            return await self._look_again(command, cause)
         if command.state is not CommandState.PENDING:
             return _answer_of(command)
         try:
@@ -131,6 +135,35 @@ class Commands:
             raise
         await self._settle(command, CommandState.DONE, result=result)
         return result
+
+    async def _look_again(self, command: Command, cause: Cause) -> None:
+        """Tell what holds now of a change that waited for its payment.
+
+        Stripe makes the change by itself once it is paid for, and forgets it after 23 hours.
+        """
+        await self._apply(command, cause)
+        params = command.params
+        async with self._database.connection() as connection:
+            item = await holdings.find_item_standing(
+                connection,
+                self._psp,
+                params["subscription"],
+                params["item"],
+                livemode=self._livemode,
+            )
+        is_made = (
+            item is not None
+            and item.quantity == params["quantity"]
+            and params["price"] in {None, item.psp_price_id}
+        )
+        if is_made:
+            await self._settle(command, CommandState.DONE)
+            return
+        if item is not None and item.is_asked:
+            raise PaymentNeededError(command.last_error or "not paid yet", command.result)
+        why = "its payment did not come in time"
+        await self._settle(command, CommandState.GIVEN_UP, error=why)
+        raise _given_up(why)
 
     async def resume(self) -> int:
         """Carry out what was left pending, and return how many there were.
@@ -243,11 +276,13 @@ def _answer_of(command: Command) -> str | None:
     """Return or raise what came of a command that is settled."""
     why = command.last_error or "not known"
     match command.state:
-        case CommandState.UNPAID:
-            raise PaymentNeededError(why, command.result)
         case CommandState.REFUSED:
             raise ProviderRefusedError(why)
         case CommandState.GIVEN_UP:
-            raise ProviderRefusedError(f"given up: {why}; use another key to try again")
+            raise _given_up(why)
         case _:
             return command.result
+
+
+def _given_up(why: str) -> ProviderRefusedError:
+    return ProviderRefusedError(f"given up: {why}; use another key to try again")

@@ -154,10 +154,13 @@ async def settle_command(
     result: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Note what came of the command; what is settled stays as it is."""
+    """Note what came of the command; what is settled stays as it is.
+
+    What waited for its payment is settled when that came, or cannot come any more.
+    """
     await connection.execute(
         "update provider_commands set state = $2, done_at = $3, result = $4, last_error = $5"
-        " where key = $1 and state = 'pending'",
+        " where key = $1 and (state = 'pending' or state = 'unpaid' and $2 <> 'unpaid')",
         key,
         state.value,
         now,

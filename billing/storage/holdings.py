@@ -1,5 +1,6 @@
 """What a client pays for or bought for ever, as its owner sees it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -51,6 +52,37 @@ async def list_subscription_views(
         app_id,
     )
     return tuple(_view(row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStanding:
+    """What an item is now; `is_asked` tells that its subscription's latest bill is not paid yet."""
+
+    psp_price_id: str
+    quantity: int
+    is_asked: bool
+
+
+async def find_item_standing(
+    connection: Connection, psp: str, psp_sub_id: str, psp_item_id: str, *, livemode: bool
+) -> ItemStanding | None:
+    """Return what the subscription's item is now; None if there is none of that id any more."""
+    row = await connection.fetchrow(
+        """
+        select i.psp_price_id, i.quantity,
+               coalesce(p.status in ('draft', 'open', 'settling', 'failed'), false) as is_asked
+        from subscriptions s
+        join subscription_items i on i.subscription_id = s.id and i.psp_item_id = $4
+        left join payments p on p.psp = s.psp and p.livemode = s.livemode
+                            and p.psp_payment_id = s.psp_payment_id
+        where s.psp = $1 and s.livemode = $2 and s.psp_sub_id = $3
+        """,
+        psp,
+        livemode,
+        psp_sub_id,
+        psp_item_id,
+    )
+    return ItemStanding(**dict(row)) if row else None
 
 
 async def list_bought_for_ever(connection: Connection, client_id: str) -> list[tuple[str, int]]:
