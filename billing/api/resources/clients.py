@@ -12,7 +12,7 @@ from billing.api.places import Places
 from billing.api.ports import Door, Portal
 from billing.api.problems import ProblemError
 from billing.api.resources.aims import path_client
-from billing.errors import NotYoursError
+from billing.errors import NotFoundError, NotYoursError
 from billing.ports import Clock
 from billing.storage import client_records
 from billing.storage.client_endings import erase_client
@@ -153,7 +153,12 @@ class ClientCalls:
         client_id = call.path["client_id"]
         place = self._places.get(call.told(models.OpenPortal).return_url)
         await check_open_client(self._database, client_id)
-        return Answer(models.Portal(url=await self._portal.open(client_id, place.url)))
+        try:
+            url = await self._portal.open(client_id, place.url)
+        except NotFoundError:
+            detail = "The client has paid for nothing yet, and so has no portal: let it buy first."
+            raise ProblemError(problems.CONFLICT, detail) from None
+        return Answer(models.Portal(url=url))
 
 
 def _told(client: Client) -> models.Client:

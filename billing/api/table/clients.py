@@ -79,7 +79,8 @@ OPERATIONS = (
         path="/clients/{client_id}/portal",
         tag="clients",
         summary="Open the provider's portal",
-        description="There the client mends its payment, and finds its invoices.",
+        description="There the client mends its payment, and finds its invoices. Who has paid"
+        " for nothing yet has none.",
         action="portal:write",
         body=clients.OpenPortal,
         answer=clients.Portal,

@@ -99,5 +99,6 @@ async def test_the_portal_opens_for_who_has_paid(desk: Desk) -> None:
         "POST", f"/clients/{payer}/portal", {"return_url": "https://evil.example"}
     )
 
-    assert (opened.status, refused.status, abroad.status) == (201, 404, 422)
+    assert (opened.status, refused.status, abroad.status) == (201, 409, 422)
+    assert "paid for nothing yet" in refused.json["detail"]
     assert opened.json["url"].startswith("https://pay.example/portal/")
