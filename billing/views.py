@@ -67,7 +67,8 @@ class PaymentView:
     """A checkout with the payment that it came to, or a renewal's payment.
 
     `id` is the checkout's where there was one, from its opening on. `plan` is None for a
-    price that no plan of ours has. `checkout_url` is there while the checkout is open,
+    price that no plan of ours has; `bought` are all plans that it is for, and how many of
+    each. `checkout_url` is there while the checkout is open,
     `subscription_id` once there is a subscription.
     """
 
@@ -75,6 +76,7 @@ class PaymentView:
     client_id: str
     plan: str | None
     quantity: int
+    bought: tuple[tuple[str, int], ...]
     amount_minor: int
     currency: str
     status: PaymentStatus

@@ -53,11 +53,13 @@ class Payments:
 
 
 def _to_view(receipt: Receipt) -> PaymentView:
+    plan, quantity = receipt.bought[0] if receipt.bought else (None, 1)
     return PaymentView(
         id=receipt.id,
         client_id=receipt.client_id,
-        plan=receipt.plan,
-        quantity=receipt.quantity,
+        plan=plan,
+        quantity=quantity,
+        bought=receipt.bought,
         amount_minor=receipt.amount_minor,
         currency=receipt.currency,
         status=status_of(

@@ -44,7 +44,7 @@ async def list_subscription_views(
         where s.client_id = $1
           and ($2::text is null or exists (
                 select 1 from subscription_items i
-                join plan_features f on f.plan = i.plan and f.version = i.version
+                join plan_features f on f.plan = i.plan
                 where i.subscription_id = s.id and f.app_id = $2))
         order by s.started_at desc, s.id
         """,  # noqa: S608 - the only text put in is our own

@@ -11,7 +11,8 @@ from billing.storage.pool import Connection
 
 # A checkout's payment is the order's own, or the first one of its subscription.
 _CHECKOUTS = """
-    select i.id, i.client_id, i.plan, i.quantity, i.state as checkout, i.url, i.created_at,
+    select i.id, i.client_id, jsonb_build_array(jsonb_build_array(i.plan, i.quantity)) as bought,
+           i.state as checkout, i.url, i.created_at,
            coalesce(p.amount_minor, l.amount_minor * i.quantity) as amount_minor,
            coalesce(p.currency, l.currency) as currency, s.id as subscription_id,
            p.id as payment_id, p.psp_payment_id, p.psp_intent_id, p.status as payment,
@@ -27,14 +28,15 @@ _CHECKOUTS = """
         order by q.created_at, q.id limit 1) p on true
 """
 _OTHERS = """
-    select p.id, p.client_id, t.plan, coalesce(t.quantity, 1) as quantity,
+    select p.id, p.client_id, coalesce(t.bought, '[]') as bought,
            null::text as checkout, null::text as url, p.created_at, p.amount_minor, p.currency,
            p.subscription_id, p.id as payment_id, p.psp_payment_id, p.psp_intent_id,
            p.status as payment, p.dispute, p.refunded_minor, p.paid_at
     from payments p
     left join lateral (
-        select plan, quantity from subscription_items
-        where subscription_id = p.subscription_id order by psp_item_id limit 1) t on true
+        select jsonb_agg(jsonb_build_array(plan, quantity) order by psp_item_id) as bought
+        from subscription_items
+        where subscription_id = p.subscription_id and plan is not null) t on true
 """
 _IS_NO_CHECKOUTS = """
     not exists (
@@ -51,13 +53,13 @@ _IS_NO_CHECKOUTS = """
 class Receipt:
     """A checkout, a payment, or both; `checkout` and `payment` are their states.
 
-    What is None belongs to the one that is not there.
+    `bought` are the plans that it is for, and how many of each. What is None belongs to the
+    one that is not there.
     """
 
     id: str
     client_id: str
-    plan: str | None
-    quantity: int
+    bought: tuple[tuple[str, int], ...]
     checkout: str | None
     url: str | None
     created_at: datetime
@@ -109,7 +111,7 @@ async def list_receipts(
             where ($1::uuid is null or i.client_id = $1)
               and ($2::text is null or exists (
                     select 1 from plan_features f
-                    where f.plan = i.plan and f.version = i.version and f.app_id = $2))
+                    where f.plan = i.plan and f.app_id = $2))
               and ($3::timestamptz is null or (i.created_at, i.id) < ($3, $4::uuid))
             order by i.created_at desc, i.id desc limit $5) c)
         union all
@@ -118,7 +120,7 @@ async def list_receipts(
               and ($1::uuid is null or p.client_id = $1)
               and ($2::text is null or exists (
                     select 1 from subscription_items n
-                    join plan_features f on f.plan = n.plan and f.version = n.version
+                    join plan_features f on f.plan = n.plan
                     where n.subscription_id = p.subscription_id and f.app_id = $2))
               and ($3::timestamptz is null or (p.created_at, p.id) < ($3, $4::uuid))
             order by p.created_at desc, p.id desc limit $5) o)
@@ -148,6 +150,7 @@ def _receipt(row: asyncpg.Record) -> Receipt:
     for name in ("id", "client_id", "subscription_id", "payment_id"):
         fields[name] = str(fields[name]) if fields[name] else None
     payment, dispute = fields.pop("payment"), fields.pop("dispute")
+    fields["bought"] = tuple((plan, quantity) for plan, quantity in fields["bought"])
     return Receipt(
         **fields | {"refunded_minor": fields["refunded_minor"] or 0},
         payment=PaymentState(payment) if payment else None,

@@ -50,7 +50,9 @@ class Payment(Output):
     client_id: Id
     plan: str | None = Field(description="Null where no plan has the provider's price.")
     quantity: int
-    amount_minor: int
+    amount_minor: int = Field(
+        description="Of the whole payment, whatever else a bill of several plans was for."
+    )
     currency: str = Field(description="ISO 4217, in small letters.")
     status: PaymentStatus
     refunded_minor: int
@@ -135,6 +137,10 @@ class Subscription(Output):
     client_id: Id
     status: SubscriptionStatus
     items: list[SubscriptionItem]
+    shared: bool = Field(
+        description="There are items of other apps' plans besides, which an app neither sees"
+        " nor changes: it cannot change or end the subscription. False for other callers."
+    )
     started_at: Instant | None
     cancel_at: Instant | None
     ended_at: Instant | None

@@ -1,6 +1,7 @@
 """Payments and refunds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -13,7 +14,7 @@ from billing.api.models import money
 from billing.api.places import Places
 from billing.api.ports import Payments, Plans, Portal, Refunds, Seller
 from billing.api.problems import ProblemError
-from billing.api.resources.aims import app_of
+from billing.api.resources.aims import app_of, concerns
 from billing.api.resources.clients import check_open_client
 from billing.errors import BillingError, NotFoundError
 from billing.model import AlreadyHeld, Remedy, Settling
@@ -113,7 +114,7 @@ class PaymentCalls:
             "start_payment": Binding(self._aim_at_new, self._start),
             "list_payments": Binding(self._aim_at_list, self._list),
             "get_payment": Binding(self._aim_at_one, self._get),
-            "refund_payment": Binding(self._aim_at_one, self._refund),
+            "refund_payment": Binding(self._aim_at_refund, self._refund),
         }
 
     async def _aim_at_new(self, call: Call) -> Aim:
@@ -124,17 +125,25 @@ class PaymentCalls:
         return Aim(call.asked(money.PaymentQuery).client_id)
 
     async def _aim_at_one(self, call: Call) -> Aim:
+        return await self._aim_at_payment(call, every=False)
+
+    async def _aim_at_refund(self, call: Call) -> Aim:
+        return await self._aim_at_payment(call, every=True)
+
+    async def _aim_at_payment(self, call: Call, *, every: bool) -> Aim:
+        """Return whose payment it is; `every` plan that it is for has to be an app's, or one."""
         payment = await self._payments.find_payment(call.path["payment_id"])
         if payment is None:
             return NOBODYS
-        return Aim(payment.client_id, app_of(call, self._plans, (payment.plan,), every=True))
+        plans = [plan for plan, _ in payment.bought]
+        return Aim(payment.client_id, app_of(call, self._plans, plans, every=every))
 
     async def _start(self, call: Call) -> Answer:
         body = call.told(money.StartPayment)
         payment = await self._checkouts.open(
             call, body.client_id, body.plan, body.quantity, body.return_url
         )
-        return Answer(_told(payment), f"/payments/{payment.id}")
+        return Answer(self._told(call, payment), f"/payments/{payment.id}")
 
     async def _list(self, call: Call) -> Answer:
         query = call.asked(money.PaymentQuery)
@@ -149,14 +158,14 @@ class PaymentCalls:
             raise no_cursor() from None
         cursor = write_text(page.cursor) if page.cursor is not None else None
         url = next_url_of(f"{self._url}/payments", query, cursor)
-        items = [_told(payment) for payment in page.payments]
+        items = [self._told(call, payment) for payment in page.payments]
         return Answer(money.PaymentPage(items=items, next=url))
 
     async def _get(self, call: Call) -> Answer:
         payment = await self._payments.find_payment(call.path["payment_id"])
         if payment is None:
             raise ProblemError(problems.NO_SUCH_THING)
-        return Answer(_told(payment))
+        return Answer(self._told(call, payment))
 
     async def _refund(self, call: Call) -> Answer:
         body = call.told(money.GiveBack)
@@ -167,6 +176,11 @@ class PaymentCalls:
         # What a refund came to stands with its payment.
         return Answer(money.Refund.model_validate(refund), f"/payments/{payment_id}")
 
-
-def _told(payment: PaymentView) -> money.Payment:
-    return money.Payment.model_validate(payment)
+    def _told(self, call: Call, payment: PaymentView) -> money.Payment:
+        """Tell of the payment; an app hears of its own plan where several were paid at once."""
+        if call.app_id is not None:
+            for plan, quantity in payment.bought:
+                if concerns(self._plans, plan, call.app_id):
+                    payment = replace(payment, plan=plan, quantity=quantity)
+                    break
+        return money.Payment.model_validate(payment)

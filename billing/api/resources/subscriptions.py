@@ -8,7 +8,7 @@ from billing.api.models import money
 from billing.api.models.problem import FieldError
 from billing.api.ports import Changes, Plans
 from billing.api.problems import ProblemError
-from billing.api.resources.aims import app_of
+from billing.api.resources.aims import app_of, concerns
 from billing.api.resources.clients import check_client, check_open_client
 from billing.api.resources.payments import Checkouts
 from billing.model import Interval
@@ -84,7 +84,7 @@ class SubscriptionCalls:
             held = await self._changes.resume(
                 wish.client_id, held_id, cause=call.cause, key=call.command_key
             )
-        return Answer(_told(held))
+        return Answer(self._told(call, held))
 
     async def _begin(self, call: Call, wish: money.SaveSubscription, plan: str) -> Answer:
         if self._plans.get(plan).interval is Interval.ONCE:
@@ -115,7 +115,8 @@ class SubscriptionCalls:
         client_id = call.path["id"]
         await check_client(self._database, client_id)
         views = await self._changes.list_views(client_id, call.app_id)
-        return Answer(money.SubscriptionList(items=[_told(view) for view in views]))
+        items = [self._told(call, view) for view in views]
+        return Answer(money.SubscriptionList(items=items))
 
     async def _end(self, call: Call) -> Answer:
         held = await self._changes.find_view(call.path["id"])
@@ -128,7 +129,28 @@ class SubscriptionCalls:
             cause=call.cause,
             key=call.command_key,
         )
-        return Answer(_told(ended))
+        return Answer(self._told(call, ended))
+
+    def _told(self, call: Call, view: SubscriptionView) -> money.Subscription:
+        """Tell of the subscription; an app hears of the items alone that are of its own plans."""
+        app_id = call.app_id
+        shown = [
+            item
+            for item in view.items
+            if app_id is None or concerns(self._plans, item.plan, app_id)
+        ]
+        return money.Subscription(
+            id=view.id,
+            client_id=view.client_id,
+            status=view.status.value,
+            items=[money.SubscriptionItem.model_validate(item) for item in shown],
+            shared=len(shown) < len(view.items),
+            started_at=view.started_at,
+            cancel_at=view.cancel_at,
+            ended_at=view.ended_at,
+            payment_id=None,
+            checkout_url=None,
+        )
 
 
 def _check(wish: money.SaveSubscription) -> None:
@@ -147,20 +169,6 @@ def _check(wish: money.SaveSubscription) -> None:
         raise ProblemError(problems.IMPOSSIBLE, errors=errors)
 
 
-def _told(view: SubscriptionView) -> money.Subscription:
-    return money.Subscription(
-        id=view.id,
-        client_id=view.client_id,
-        status=view.status.value,
-        items=[money.SubscriptionItem.model_validate(item) for item in view.items],
-        started_at=view.started_at,
-        cancel_at=view.cancel_at,
-        ended_at=view.ended_at,
-        payment_id=None,
-        checkout_url=None,
-    )
-
-
 def _pending(payment: PaymentView) -> money.Subscription:
     item = money.SubscriptionItem(
         id=None,
@@ -176,6 +184,7 @@ def _pending(payment: PaymentView) -> money.Subscription:
         client_id=payment.client_id,
         status="pending",
         items=[item],
+        shared=False,
         started_at=None,
         cancel_at=None,
         ended_at=None,

@@ -71,6 +71,7 @@ SUBSCRIPTION: Final[Example] = {
             "until_at": "2027-01-01T13:00:00Z",
         }
     ],
+    "shared": False,
     "started_at": _BEGAN,
     "cancel_at": None,
     "ended_at": None,

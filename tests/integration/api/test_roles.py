@@ -1,6 +1,6 @@
 """Whose things a caller sees: an admin everybody's, an app its own clients', a client its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -259,3 +259,69 @@ async def test_an_expired_token_is_refused(desk: Desk) -> None:
     told = await desk.ask("GET", "/plans")
 
     assert told.status == 401
+
+
+# One subscription for two apps
+
+
+async def share(desk: Desk) -> tuple[str, str, str]:
+    """Let an app's client pay for another app's plan on the same subscription, renewed.
+
+    Return the client, its subscription and the renewal's payment.
+    """
+    client_id = await desk.add_client("demo:ann", app_id="wiki")
+    await desk.buy(client_id, "wiki")
+    (sub_id,) = desk.provider.subscriptions
+    held = desk.provider.subscriptions[sub_id]
+    # First in the order of their names, so that it is not the wiki's by chance.
+    notes = replace(held.items[0], psp_item_id="si_0", psp_price_id="price_reader_1", quantity=3)
+    desk.provider.subscriptions[sub_id] = replace(held, items=(notes, *held.items))
+    desk.provider.renew(sub_id)
+    await desk.see(f"subscription:{sub_id}")
+    payments = (await desk.ask("GET", f"/payments?client_id={client_id}")).json["items"]
+    return client_id, (await desk.subscription_of(client_id))["id"], payments[0]["id"]
+
+
+async def test_of_a_shared_subscription_an_app_sees_its_own_items_alone(desk: Desk) -> None:
+    client_id, _, _ = await share(desk)
+    path = f"/subscriptions/{client_id}"
+
+    whole = (await desk.ask("GET", path)).json["items"][0]
+    part = (await desk.ask("GET", path, token=await desk.token_of(Role.APP, "wiki"))).json
+    own = (await desk.ask("GET", path, token=await client_token(desk, client_id))).json
+
+    assert ([i["plan"] for i in whole["items"]], whole["shared"]) == (["reader", "wiki"], False)
+    assert [i["plan"] for i in part["items"][0]["items"]] == ["wiki"]
+    assert part["items"][0]["shared"] is True
+    assert own["items"] == [whole]
+
+
+async def test_an_app_neither_ends_nor_changes_what_is_shared(desk: Desk) -> None:
+    client_id, subscription_id, _ = await share(desk)
+    app = await desk.token_of(Role.APP, "wiki")
+    wish = {"client_id": client_id, "cancel_at_period_end": True}
+
+    told = [
+        await desk.ask("DELETE", f"/subscriptions/{subscription_id}", token=app),
+        await desk.ask("POST", "/subscriptions", wish, token=app),
+        await desk.ask(
+            "POST", "/subscriptions", wish | {"subscription_id": subscription_id}, token=app
+        ),
+    ]
+
+    assert [answer.status for answer in told] == [404] * 3
+    assert (await desk.subscription_of(client_id))["status"] == "active"
+
+
+async def test_a_renewal_that_is_listed_is_told_singly_and_names_the_apps_own_plan(
+    desk: Desk,
+) -> None:
+    _, _, payment_id = await share(desk)
+    app = await desk.token_of(Role.APP, "wiki")
+
+    listed = (await desk.ask("GET", "/payments", token=app)).json["items"]
+    singly = [await desk.ask("GET", f"/payments/{one['id']}", token=app) for one in listed]
+
+    assert listed[0]["id"] == payment_id
+    assert [answer.json for answer in singly] == listed
+    assert {(one["plan"], one["quantity"]) for one in listed} == {("wiki", 1)}
