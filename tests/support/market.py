@@ -253,18 +253,43 @@ async def open_market(
     database: Database,
     plans: tuple[Plan, ...] = PLANS,
     *,
+    later: tuple[Plan, ...] = (),
     timeout_s: float = 20.0,
     cooldown_s: float = 0.0,
     meter: Meter = NO_METER,
 ) -> AsyncIterator[Market]:
-    """Run the stand-in and the product before it.
+    """Run the stand-in, which has the prices of `later` plans too, and the product before it.
 
     `timeout_s` is for one call to the stand-in; `cooldown_s` is how long it is left alone after
     too many failures.
     """
-    entries = tuple(to_entry(plan) for plan in plans)
+    entries = tuple(to_entry(plan) for plan in (*plans, *later))
     async with (
         open_account(entries) as stripe,
+        _run(database, plans, stripe, timeout_s, cooldown_s, meter) as market,
+    ):
+        market.client_id = await market.add_client()
+        yield market
+
+
+@asynccontextmanager
+async def sell_anew(market: Market, plans: tuple[Plan, ...]) -> AsyncIterator[Market]:
+    """Run the product before the same stand-in with other plans in its configuration."""
+    async with _run(market.database, plans, market.stripe) as anew:
+        anew.client_id = market.client_id
+        yield anew
+
+
+@asynccontextmanager
+async def _run(
+    database: Database,
+    plans: tuple[Plan, ...],
+    stripe: Account,
+    timeout_s: float = 20.0,
+    cooldown_s: float = 0.0,
+    meter: Meter = NO_METER,
+) -> AsyncIterator[Market]:
+    async with (
         run_adapter(stripe.url, timeout_s=timeout_s, cooldown_s=cooldown_s, meter=meter) as adapter,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
@@ -276,7 +301,6 @@ async def open_market(
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             market.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            market.client_id = await market.add_client()
             yield market
         finally:
             await runner.cleanup()
@@ -351,6 +375,8 @@ async def _join(
         worker=InboxWorker(inbox, processor, wall, WorkerSettings(poll_s=60, concurrency=4)),
         http=http,
         app=app,
-        token=await access.token(await access.add("operator", Role.ADMIN, SCOPES)),
+        token=await access.token(
+            await access.add(f"operator-{stripe.now_s()}", Role.ADMIN, SCOPES)
+        ),
         wall=wall,
     )

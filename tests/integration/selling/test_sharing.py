@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
-from tests.support.market import GOOD, PLANS, READER, Market, open_market
+from tests.support.market import GOOD, PLANS, READER, TEAM, Market, open_market, sell_anew
 from tests.support.stripe_account import Body
 
 
@@ -102,13 +101,24 @@ async def test_a_secret_that_is_rolled_loses_no_event(market: Market) -> None:
     assert await market.is_open()
 
 
-async def test_an_old_version_of_a_plan_stays_what_it_was(database: Database) -> None:
+async def test_whoever_bought_an_old_version_keeps_it_and_new_buyers_get_the_new(
+    database: Database,
+) -> None:
     newer = replace(
-        READER, version=2, psp_price_id="price_reader_2", features=PLANS[1].features[1:]
+        READER, version=2, psp_price_id="price_reader_2", features=TEAM.features, amount_minor=700
     )
-    async with open_market(database, (*PLANS, newer)[1:]) as market:
-        # The catalog knows the newest; the old one was published by who sold it.
-        await publish_plans(database, PLANS, psp="stripe", livemode=False)
-        await market.buy("reader")
+    async with open_market(database, later=(newer,)) as market:
+        await market.buy()
+        await market.stripe.advance(31.5)
 
-        assert await market.opens("notes", "wiki") == [False, True]
+        async with sell_anew(market, (newer, *PLANS[1:])) as anew:
+            await anew.deliver()
+            await anew.pass_days(31)
+            old, opened = await anew.held(), await anew.opens("notes", "wiki")
+            paid = [bill["amount_paid"] for bill in await anew.stripe.all("invoices")]
+            anew.client_id = await anew.add_client("demo:bob")
+            await anew.buy()
+
+            assert (old["items"][0]["version"], opened, paid) == (1, [True, False], [500] * 3)
+            assert (await anew.held())["items"][0]["version"] == 2
+            assert await anew.opens("notes", "wiki") == [True, True]
