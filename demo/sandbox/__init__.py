@@ -56,6 +56,7 @@ payments         payment intents and their charges
 refunds          money back, at once or later
 disputes         disputes and early fraud warnings
 hosted_page      the page on which a buyer pays
+invoice_page     the page on which a customer pays an open invoice
 portal           the customer portal: its sessions, and what its buttons do
 portal_page      its page
 dashboard        the page on which a developer looks around and moves the clock

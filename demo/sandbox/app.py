@@ -20,6 +20,8 @@ from demo.sandbox.due import settle_due
 from demo.sandbox.endpoints import keep_own_endpoint
 from demo.sandbox.faults import Faults
 from demo.sandbox.hosted_page import HostedPage
+from demo.sandbox.invoice_page import InvoicePage
+from demo.sandbox.invoices import move_open_invoices
 from demo.sandbox.ledger import Ledger
 from demo.sandbox.outbox import Outbox
 from demo.sandbox.pages import refuse_foreign_forms, set_up_templates
@@ -63,9 +65,10 @@ def create_app(settings: Settings) -> web.Application:
     public_url = settings.public_url.rstrip("/")
     store = Store.open(settings.data)
     clock = VirtualClock(store, settings.wall_s)
-    ledger = Ledger(store, Outbox(store, clock), Shapes.load(), clock)
+    ledger = Ledger(store, Outbox(store, clock), Shapes.load(), clock, public_url)
     load_catalog(ledger, list(settings.catalog), clock.now_s())
     move_open_sessions(ledger, public_url)
+    move_open_invoices(ledger)
     if settings.webhook_url:
         now_s = clock.now_s()
         keep_own_endpoint(ledger, settings.webhook_url, settings.webhook_secret, now_s)
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(api.routes())
     app.add_routes(Control(ledger, courier, faults, settings.api_key).routes())
     app.add_routes(HostedPage(ledger, courier.wake).routes())
+    app.add_routes(InvoicePage(ledger, courier.wake).routes())
     app.add_routes(PortalPage(ledger, courier.wake).routes())
     app.add_routes(dashboard.routes())
     app.add_routes(DashboardButtons(ledger, courier.wake).routes())

@@ -85,6 +85,7 @@ def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
         "amount_due": due,
         "amount_remaining": due,
         "effective_at": at_s,
+        "hosted_invoice_url": _page_url(ledger, invoice),
         "starting_balance": customer["balance"],
         "ending_balance": balance,
         "number": f"{customer['invoice_prefix']}-{sequence:04d}",
@@ -94,6 +95,15 @@ def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
         _ask_for_payment(ledger, invoice, at_s)
     ledger.save(invoice)
     ledger.announce("invoice.finalized", invoice, at_s)
+
+
+def move_open_invoices(ledger: Ledger) -> None:
+    """Point open invoices to where the sandbox is now, see `move_open_sessions`."""
+    with ledger.store.transaction():
+        for invoice in list(ledger.store.oldest("invoice")):
+            url = _page_url(ledger, invoice)
+            if invoice["status"] == "open" and invoice["hosted_invoice_url"] != url:
+                ledger.save(invoice | {"hosted_invoice_url": url})
 
 
 def void_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
@@ -201,6 +211,10 @@ def _give_up_payment(ledger: Ledger, invoice: JSONObject, at_s: int, *, reason: 
 def give_up_payment(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
     """Cancel the invoice's intent: it was paid in some other way."""
     _give_up_payment(ledger, invoice, at_s, reason="automatic")
+
+
+def _page_url(ledger: Ledger, invoice: JSONObject) -> str:
+    return f"{ledger.public_url}/i/{invoice['id']}"
 
 
 def _close(ledger: Ledger, invoice: JSONObject, status: str, at_s: int) -> None:

@@ -23,6 +23,7 @@ class Ledger:
     outbox: Outbox
     shapes: Shapes
     clock: VirtualClock
+    public_url: str
 
     def build(self, kind: str, at_s: int, **fields: Any) -> JSONObject:  # Any: JSON values
         """Return a new object of `kind`, created at `at_s`, not saved yet."""

@@ -52,20 +52,6 @@ async def test_an_upgrade_that_nobody_pays_is_off_and_what_was_paid_stays(market
     assert (await market.held())["status"] == "active"
 
 
-async def test_a_card_that_asks_its_holder_upgrades_nothing_by_itself(market: Market) -> None:
-    await market.buy()
-    sub = await market.sub()
-    asking = "pm_card_authenticationRequired"
-    method = await market.stripe.post(f"payment_methods/{asking}/attach", customer=sub["customer"])
-    await market.stripe.change(sub, default_payment_method=method["id"])
-
-    told = await market.change(plan="team")
-    await market.deliver()
-
-    assert told.status == 402
-    assert await market.opens("notes", "wiki") == [True, False]
-
-
 async def test_a_cheaper_plan_holds_at_once_and_the_rest_pays_the_next_bills(
     market: Market,
 ) -> None:

@@ -1,4 +1,4 @@
-"""A change that waits for its payment, asked for again under the same key."""
+"""A change that waits for its payment: what its page does, and what its key tells then."""
 
 import pytest
 
@@ -54,3 +54,53 @@ async def test_the_same_key_tells_of_a_change_that_was_not_paid_in_time(market: 
 
     assert [answer.problem for answer in told] == ["provider-refused"] * 2
     assert await market.opens("notes", "wiki") == [True, False]
+
+
+# The bank asks
+
+
+async def ask_holder(market: Market) -> str:
+    """Ask for the wider plan with a card whose bank asks first; return the subscription."""
+    await market.buy()
+    sub = await market.sub()
+    asking = "pm_card_authenticationRequired"
+    method = await market.stripe.post(f"payment_methods/{asking}/attach", customer=sub["customer"])
+    await market.stripe.change(sub, default_payment_method=method["id"])
+    return str((await market.held())["id"])
+
+
+async def test_an_upgrade_is_had_once_the_cards_holder_says_yes(market: Market) -> None:
+    held_id = await ask_holder(market)
+    told = await upgrade(market, held_id)
+    before = await market.opens("notes", "wiki")
+
+    assert await market.submit(told.json["url"], {"outcome": "complete"}) == 303
+    await market.deliver()
+
+    assert (told.problem, before) == ("payment-needed", [True, False])
+    assert await market.opens("notes", "wiki") == [True, True]
+    assert (await upgrade(market, held_id)).status == 200
+    paid = [bill["amount_paid"] for bill in await market.stripe.all("invoices")]
+    assert paid == [500, 1400]
+
+
+async def test_an_upgrade_to_which_the_cards_holder_says_no_goes_on_waiting(market: Market) -> None:
+    held_id = await ask_holder(market)
+    told = await upgrade(market, held_id)
+
+    await market.submit(told.json["url"], {"outcome": "fail"})
+    await market.deliver()
+
+    again = await upgrade(market, held_id)
+    assert (again.problem, again.json["url"]) == ("payment-needed", told.json["url"])
+    assert await market.opens("notes", "wiki") == [True, False]
+
+
+async def test_a_yes_whose_events_are_lost_is_found_by_whoever_asks_again(market: Market) -> None:
+    held_id = await ask_holder(market)
+    told = await upgrade(market, held_id)
+    await market.submit(told.json["url"], {"outcome": "complete"})
+    market.lose_events()
+
+    assert (await upgrade(market, held_id)).status == 200
+    assert await market.opens("notes", "wiki") == [True, True]
