@@ -117,7 +117,8 @@ class Commands:
             UnavailableError: nobody knows yet; it goes on being tried.
         """
         if command.state is CommandState.UNPAID:
-            return await self._look_again(command, cause)
+            await self._look_again(command, cause)
+            return None
         if command.state is not CommandState.PENDING:
             return _answer_of(command)
         try:

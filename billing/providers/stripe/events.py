@@ -15,7 +15,6 @@ WATCHED = (
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
-    "checkout.session.expired",
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -30,11 +29,13 @@ WATCHED = (
     "refund.updated",
     "refund.failed",
     "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
     "charge.dispute.closed",
     "radar.early_fraud_warning.created",
 )
-"""What is asked for when events are listed: 20 types is Stripe's limit, and nothing that we
-read changes without one of these."""
+"""What is asked for when events are listed: 20 types is Stripe's limit, and nothing that opens
+or shuts a door changes without one of these. An inquiry that becomes a dispute takes the money
+then. A checkout that expired is found by its age."""
 
 _THIN = "v2.core.event"
 _UPCOMING = "invoice.upcoming"

@@ -133,6 +133,11 @@ def test_what_is_listed_is_about_something_and_is_no_more_than_stripe_takes() ->
     assert len(WATCHED) == len(set(WATCHED)) <= 20
 
 
+def test_an_inquiry_that_becomes_a_dispute_is_among_what_is_listed() -> None:
+    # It is the same dispute, neither created nor closed then.
+    assert "charge.dispute.funds_withdrawn" in WATCHED
+
+
 def test_event_of_a_subscription_carries_it_as_it_was() -> None:
     subscription = EXAMPLES["subscription"] | {"id": "sub_1", "status": "active"}
 
