@@ -1,11 +1,13 @@
 """Which object an event is about, in every form in which Stripe sends events."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +133,15 @@ def test_what_is_listed_is_about_something_and_is_no_more_than_stripe_takes() ->
 
     assert known.issuperset(WATCHED)
     assert len(WATCHED) == len(set(WATCHED)) <= 20
+
+
+def test_operators_are_told_to_send_what_is_listed_and_nothing_else() -> None:
+    text = (Path(__file__).parents[4] / "docs/configuration.md").read_text()
+    (block,) = re.findall(r"```\n(checkout\.session\.[^`]*)```", text)
+    told = block.split()
+
+    assert sorted(told) == sorted({*WATCHED, "checkout.session.expired"})
+    assert f"api_version={stripe.api_version}`" in text
 
 
 def test_an_inquiry_that_becomes_a_dispute_is_among_what_is_listed() -> None:
