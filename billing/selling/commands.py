@@ -160,9 +160,11 @@ class Commands:
         if is_made:
             await self._settle(command, CommandState.DONE)
             return
-        if item is not None and item.is_asked:
+        is_asked = item is not None and item.is_asked
+        if is_asked and not await self._is_overtaken(command):
             raise PaymentNeededError(command.last_error or "not paid yet", command.result)
-        why = "its payment did not come in time"
+        # Its page takes no money any more, which must not be asked for there.
+        why = "its payment did not come in time, or something else was asked for since"
         await self._settle(command, CommandState.GIVEN_UP, error=why)
         raise _given_up(why)
 

@@ -56,6 +56,16 @@ async def test_the_same_key_tells_of_a_change_that_was_not_paid_in_time(market: 
     assert await market.opens("notes", "wiki") == [True, False]
 
 
+async def test_a_change_that_gave_way_to_another_leads_to_no_page(market: Market) -> None:
+    held_id = await decline(market)
+    market.wall.move(seconds=1)
+    other = await market.change(plan="team", subscription_id=held_id)
+
+    told = await upgrade(market, held_id)
+
+    assert (other.problem, told.problem) == ("payment-needed", "provider-refused")
+
+
 # The bank asks
 
 
