@@ -98,11 +98,13 @@ def finalize_invoice(ledger: Ledger, invoice: JSONObject, at_s: int) -> None:
 
 
 def move_open_invoices(ledger: Ledger) -> None:
-    """Point open invoices to where the sandbox is now, see `move_open_sessions`."""
+    """Point open invoices to where the sandbox is now; see `move_open_sessions`."""
     with ledger.store.transaction():
         for invoice in list(ledger.store.oldest("invoice")):
-            url = _page_url(ledger, invoice)
-            if invoice["status"] == "open" and invoice["hosted_invoice_url"] != url:
+            url, old = _page_url(ledger, invoice), invoice["hosted_invoice_url"]
+            if invoice["status"] == "open" and old != url:
+                if old is not None:
+                    ledger.store.rewrite_answers(old, url)
                 ledger.save(invoice | {"hosted_invoice_url": url})
 
 

@@ -9,6 +9,7 @@ import pytest
 from billing.model import CheckoutState
 from tests.support.clock import FakeClock
 from tests.support.sandbox import (
+    DECLINED_AT_RENEWAL_CARD,
     MONTH,
     ONCE,
     Receiver,
@@ -211,6 +212,24 @@ async def test_open_checkout_moves_to_the_port_of_the_restarted_sandbox(
     assert again.psp_session_id == first.psp_session_id
     assert again.url == f"{sandbox.url}/c/pay/{first.psp_session_id}"
     assert answer.status == 303
+
+
+async def test_open_invoice_moves_to_the_port_of_the_restarted_sandbox(
+    tmp_path: Path, receiver: Receiver, clock: FakeClock
+) -> None:
+    async with (
+        run_sandbox(tmp_path, receiver.url, lambda: clock().timestamp()) as sandbox,
+        run_adapter(sandbox.url) as stripe,
+    ):
+        await Shop(sandbox, stripe, receiver, clock).subscribe(card=DECLINED_AT_RENEWAL_CARD)
+        await sandbox.advance(31)
+
+    async with run_sandbox(tmp_path, receiver.url, lambda: clock().timestamp()) as sandbox:
+        (invoice,) = (await sandbox.api("GET", "/v1/invoices?status=open")).json()["data"]
+        page = await sandbox.ask("GET", invoice["hosted_invoice_url"])
+
+    assert invoice["hosted_invoice_url"] == f"{sandbox.url}/i/{invoice['id']}"
+    assert (page.status, "Your card was declined" in page.text) == (200, True)
 
 
 async def test_moved_clock_stays_moved_after_a_restart(
