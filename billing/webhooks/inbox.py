@@ -5,8 +5,7 @@ answers all of them. An event that comes later is not part of the claim, and is 
 settled by a reading that may have begun before it.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,9 +14,10 @@ import structlog
 
 from billing.errors import UnavailableError
 from billing.facts import EventRef, ObjectRef, parse_ref
-from billing.storage.arrivals import Stored, insert_event
+from billing.storage.arrivals import Arrival, Insertion, Stored, insert_events
 from billing.storage.inbox_claims import claim_events, settle_claim
 from billing.storage.pool import Database
+from billing.webhooks.group_commit import GroupCommit
 
 _log = structlog.get_logger("billing.webhooks")
 
@@ -62,9 +62,7 @@ class Inbox:
     def __init__(self, database: Database, psp: str) -> None:
         self._database = database
         self._psp = psp
-        self._telling = asyncio.Lock()
-        self._stored = 0
-        self._told = 0
+        self._arrivals = GroupCommit(self._insert, self._tell)
 
     async def store(
         self,
@@ -80,8 +78,9 @@ class Inbox:
         A body that came by no webhook is empty. An event about nothing that is read is
         settled at once.
         """
-        stored, _ = await self._store(event, body, headers, now, None, is_listed=is_listed)
-        return stored
+        sealed = self._seal(event, body)
+        arrival = Arrival(event, sealed, headers, now, due_at=now, is_listed=is_listed)
+        return (await self._arrivals.add(arrival)).stored
 
     async def store_claimed(
         self,
@@ -92,7 +91,14 @@ class Inbox:
         lease: timedelta,
     ) -> tuple[Stored, Claim | None]:
         """Insert the event and claim it, if it is new, in one step: no worker comes between."""
-        return await self._store(event, body, headers, now, lease, is_listed=False)
+        if event.ref is None:
+            return await self.store(event, body, headers, now), None
+        token, due_at = uuid4(), now + lease
+        arrival = Arrival(event, self._seal(event, body), headers, now, due_at, token=token)
+        stored, row_id = await self._arrivals.add(arrival)
+        if row_id is None:
+            return stored, None
+        return stored, Claim(token, row_id, event.type, event.ref, 1, 1, 1)
 
     async def claim(self, now: datetime, lease: timedelta) -> Claim | None:
         """Take the event that waits longest, with all due ones of its object, or None.
@@ -231,57 +237,29 @@ class Inbox:
             )
         return int(status.rpartition(" ")[2])
 
-    async def _store(
-        self,
-        event: EventRef,
-        body: bytes,
-        headers: Mapping[str, str],
-        now: datetime,
-        lease: timedelta | None,
-        *,
-        is_listed: bool,
-    ) -> tuple[Stored, Claim | None]:
-        context = body_context(self._psp, event.external_id)
-        sealed = self._database.ring.seal(body, context) if body else b""
-        token = uuid4() if lease is not None and event.ref is not None else None
+    def _seal(self, event: EventRef, body: bytes) -> bytes:
+        if not body:
+            return b""
+        return self._database.ring.seal(body, body_context(self._psp, event.external_id))
+
+    async def _insert(self, arrivals: Sequence[Arrival]) -> list[Insertion]:
         async with self._database.connection() as connection:
-            stored, inserted = await insert_event(
-                connection,
-                self._psp,
-                event,
-                sealed,
-                headers,
-                now,
-                is_listed=is_listed,
-                token=token,
-                due_at=now + lease if lease is not None else now,
-            )
-        if inserted is not None and token is None and event.ref is not None:
-            await self._tell()
-        if inserted is None or token is None:
-            return stored, None
-        return stored, Claim(token, inserted, event.type, event.ref, 1, 1, 1)
+            return await insert_events(connection, self._psp, arrivals)
 
-    async def _tell(self) -> None:
-        """Wake the workers after the commit; one notice does for all who wait to give theirs.
+    async def _tell(self, insertions: Sequence[Insertion]) -> None:
+        """Wake the workers after the commit, if there is anything for them.
 
-        Given within the commit, notices would make commits wait for each other: Postgres
-        lets only one transaction with a notice commit at a time.
+        Given within the commit, a notice would make it wait for others: Postgres lets only
+        one transaction with a notice commit at a time.
         """
-        self._stored += 1
-        mine = self._stored
-        async with self._telling:
-            if self._told >= mine:
-                return
-            told = self._stored
-            try:
-                async with self._database.connection() as connection:
-                    await connection.execute("select pg_notify($1, '')", CHANNEL)
-            except UnavailableError as error:
-                # The event is stored, and workers look at the inbox unasked.
-                _log.warning("inbox_notice_lost", why=str(error))
-            else:
-                self._told = told
+        if all(each.id is None for each in insertions):
+            return
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute("select pg_notify($1, '')", CHANNEL)
+        except UnavailableError as error:
+            # The events are stored, and workers look at the inbox unasked.
+            _log.warning("inbox_notice_lost", why=str(error))
 
 
 def _text(error: str) -> str:

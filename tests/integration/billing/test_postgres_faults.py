@@ -14,12 +14,13 @@ from billing.errors import UnavailableError
 from billing.facts import EventRef, ObjectKind, ObjectRef
 from billing.storage.clients import get_or_create_client
 from billing.storage.migrate import migrate
-from billing.storage.pool import Connection, Database
+from billing.storage.pool import Database
 from gateway.embedded.postgres import EmbeddedPostgres
 from tests.integration.billing.conftest import Shop, make_shop, make_worker
 from tests.support.clock import FakeClock
 from tests.support.fate import Fate, When, told_of
 from tests.support.keys import RING
+from tests.support.locks import until_somebody_waits
 from tests.support.picture import Picture, picture_of
 
 # What an apply writes into.
@@ -114,13 +115,6 @@ async def make_serializable(url: str) -> None:
         )
     finally:
         await admin.close()
-
-
-async def until_somebody_waits(connection: Connection) -> None:
-    """Return once a session waits for a lock of another."""
-    async with asyncio.timeout(20):
-        while not await connection.fetchval("select count(*) from pg_locks where not granted"):
-            pass
 
 
 async def undisturbed(story: Story) -> Picture:

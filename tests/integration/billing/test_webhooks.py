@@ -89,6 +89,12 @@ async def test_oversized_event_is_refused(shop: Shop, http: Http) -> None:
     assert await states(shop) == []
 
 
+async def test_event_that_cannot_be_stored_is_asked_for_again(shop: Shop, http: Http) -> None:
+    await shop.database.close()
+
+    assert await post(http, event(1)) == 503
+
+
 async def test_unknown_provider_is_not_found(http: Http) -> None:
     async with http.post("/webhook/nobody", data=b"{}") as answer:
         assert answer.status == 404
