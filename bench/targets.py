@@ -66,5 +66,8 @@ TWO_WORKERS: Final = Target(target=1.8, floor=1.6, more_is_better=True)
 ACCEPTED_PER_S: Final = Target(target=1500.0, floor=700.0, more_is_better=True)
 """Webhooks verified, stored and answered a second, by one core that does all of it."""
 
+OPENED_MS: Final = Target(target=50.0, floor=200.0)
+"""From the commit of a webhook's grants until every worker lets the client in."""
+
 DRAIN_GROWTH_MB: Final = Target(target=20.0, floor=20.0)
 """Memory that a long inbox costs while it is worked off; it must stay flat."""

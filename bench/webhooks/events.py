@@ -31,14 +31,15 @@ def write_events(
     texts = [json.dumps(subscription) for subscription in subscriptions]
     with file.open("w") as lines:
         for number in order:
-            lines.write(_event(number, texts[number % len(texts)], at_s, api))
+            lines.write(write_event(number, texts[number % len(texts)], at_s, api) + "\n")
     return Sent(file, len(order), distinct)
 
 
-def _event(number: int, subscription: str, at_s: int, api: str) -> str:
+def write_event(number: int, subscription: str, at_s: int, api: str) -> str:
+    """Return the body of an event about the subscription, which is in JSON already."""
     # The subscription's text is put in as it is: to write it 100,000 times takes a minute.
     return (
         f'{{"id":"evt_bench_{number}","object":"event","api_version":"{api}","created":{at_s},'
         f'"livemode":false,"pending_webhooks":1,"type":"{_TYPES[number % len(_TYPES)]}",'
-        f'"data":{{"object":{subscription}}}}}\n'
+        f'"data":{{"object":{subscription}}}}}'
     )

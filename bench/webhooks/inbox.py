@@ -31,6 +31,18 @@ async def count_waiting(connection: _Connection) -> int:
     )
 
 
+async def get_committed_s(connection: _Connection, client_id: str) -> float:
+    """Return when what the client may use now was committed, in seconds since 1970.
+
+    Raises:
+        BenchError: the client may use nothing, or Postgres kept no times.
+    """
+    committed_s = await connection.fetchval(_COMMITTED, client_id)
+    if committed_s is None:
+        raise BenchError("nothing was committed for a client who has paid")
+    return float(committed_s)
+
+
 async def check_taken(connection: _Connection, distinct: int) -> None:
     """See that each event is in the inbox once.
 
@@ -78,6 +90,13 @@ _OURS = """
 _GRANTED = """
     select distinct client_id::text from grants
     where from_at <= now() and until_at > now() and revoked_at is null
+    """
+
+
+# Before the commit reaches the disk, so nothing of the way is left out.
+_COMMITTED = """
+    select extract(epoch from min(pg_xact_commit_timestamp(xmin))) from grants
+    where client_id = $1::text::uuid and until_at > now() and revoked_at is null
     """
 
 

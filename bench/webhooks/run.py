@@ -21,6 +21,7 @@ from bench.stats import Spread, spread_of
 from bench.targets import ACCEPTED_PER_S, DRAIN_GROWTH_MB
 from bench.webhooks.events import Sent, write_events
 from bench.webhooks.inbox import check_applied, check_taken, count_waiting, looking
+from bench.webhooks.opening import measure_opening
 from bench.webhooks.sellers import API_VERSION, Sandbox, end_some, sell
 from bench.webhooks.shop import Serving, Shop, open_shop, serving
 
@@ -34,15 +35,16 @@ _MARGIN_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many subscriptions, and how many deliveries of events about them."""
+    """How many subscriptions, deliveries of events about them, and clients who pay again."""
 
     subscriptions: int
     deliveries: int
+    openings: int
     quick: bool
 
 
-FULL: Final = Plan(subscriptions=2000, deliveries=100_000, quick=False)
-QUICK: Final = Plan(subscriptions=150, deliveries=6000, quick=True)
+FULL: Final = Plan(subscriptions=2000, deliveries=100_000, openings=200, quick=False)
+QUICK: Final = Plan(subscriptions=150, deliveries=6000, openings=15, quick=True)
 
 
 async def run(plan: Plan, say: Say) -> Result:
@@ -75,8 +77,10 @@ async def run(plan: Plan, say: Say) -> Result:
         say(f"{sent.distinct:,} events, applied …")
         async with serving(shop, applies=True) as where:
             applied = await _apply(shop, where, sent, await sandbox.list_subscriptions())
+        say("and who has paid again, let in …")
+        opening = await measure_opening(shop, sandbox, sold, plan.openings)
     return Result(
-        at=datetime.now(UTC), quick=plan.quick, machine=machine, sections=(taken, applied)
+        at=datetime.now(UTC), quick=plan.quick, machine=machine, sections=(taken, applied, opening)
     )
 
 
@@ -105,6 +109,12 @@ async def _take(shop: Shop, where: Serving, sent: Sent) -> Section:
         ),
         figures=(
             judged("taken", "a second per core", _one(per_s), ACCEPTED_PER_S),
+            # What it would be on a core that has nothing else to do.
+            Figure(
+                what="taken, by the CPU of one",
+                unit="a second per core",
+                value=_one(told["sent"] / used_s[0]),
+            ),
             Figure(what="answered, p50", unit="ms", value=_one(told["p50_ms"])),
             Figure(what="answered, p99", unit="ms", value=_one(told["p99_ms"])),
             Figure(

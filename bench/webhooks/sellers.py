@@ -80,9 +80,9 @@ class Sold:
     subscriptions: tuple[dict[str, Any], ...]
 
     @property
-    def to_be_ended(self) -> tuple[str, ...]:
-        """Return the ids of those that end later."""
-        return tuple(each["id"] for each in self.subscriptions[::_ENDED_OF])
+    def numbers_ended(self) -> range:
+        """The numbers of those that end later."""
+        return range(0, len(self.subscriptions), _ENDED_OF)
 
 
 async def sell(sandbox: Sandbox, database_url: str, data_key: str, site: str, count: int) -> Sold:
@@ -95,17 +95,17 @@ async def sell(sandbox: Sandbox, database_url: str, data_key: str, site: str, co
     clients = await _clients(database_url, data_key, count)
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def subscribe(client_id: str) -> dict[str, Any]:
+    async def subscribe_one(client_id: str) -> dict[str, Any]:
         async with places:
-            return await _subscribe(sandbox, client_id, site)
+            return await subscribe(sandbox, client_id, site)
 
-    return Sold(tuple(await asyncio.gather(*map(subscribe, clients))))
+    return Sold(tuple(await asyncio.gather(*map(subscribe_one, clients))))
 
 
 async def end_some(sandbox: Sandbox, sold: Sold) -> None:
     """End those subscriptions that end, after their events said that they are active."""
-    for psp_sub_id in sold.to_be_ended:
-        await sandbox.call("DELETE", f"/v1/subscriptions/{psp_sub_id}")
+    for number in sold.numbers_ended:
+        await sandbox.call("DELETE", f"/v1/subscriptions/{sold.subscriptions[number]['id']}")
 
 
 async def _clients(database_url: str, data_key: str, count: int) -> list[str]:
@@ -120,7 +120,12 @@ async def _clients(database_url: str, data_key: str, count: int) -> list[str]:
         await database.close()
 
 
-async def _subscribe(sandbox: Sandbox, client_id: str, site: str) -> dict[str, Any]:
+async def subscribe(sandbox: Sandbox, client_id: str, site: str) -> dict[str, Any]:
+    """Let a client of the site subscribe as a new customer, and return the subscription.
+
+    Raises:
+        BenchError: the sandbox did not take it.
+    """
     customer = await sandbox.call(
         "POST",
         "/v1/customers",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import yaml
 
 from bench.cores import Cores
@@ -63,6 +64,8 @@ async def open_shop(cores: Cores) -> AsyncIterator[Shop]:
         secrets = load_or_create_secrets(folder / "secrets.json")
         postgres = EmbeddedPostgres(data.postgres, data.run)
         try:
+            await _keep_commit_times(await postgres.start())
+            await postgres.stop()
             url = await postgres.start()
             pin(postgres.pid, cores.proxy)
             config = load_config(_CONFIG, {**os.environ, **placeholders()})
@@ -81,8 +84,10 @@ async def open_shop(cores: Cores) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def serving(shop: Shop, *, applies: bool) -> AsyncIterator[Serving]:
-    """Run the gateway while entered; without `applies` it only takes webhooks in.
+async def serving(
+    shop: Shop, *, applies: bool, app_url: str | None = None
+) -> AsyncIterator[Serving]:
+    """Run a gateway while entered; without `applies` it only takes webhooks in.
 
     Raises:
         BenchError: it did not start.
@@ -91,7 +96,8 @@ async def serving(shop: Shop, *, applies: bool) -> AsyncIterator[Serving]:
     document: dict[str, Any] = yaml.safe_load(_CONFIG.read_text())
     if not applies:
         document["billing"]["worker"]["concurrency"] = 0
-    file = shop.folder / "config.yaml"
+    # Each its own, by which its sockets are told apart from the other's.
+    file = shop.folder / ("applies.yaml" if applies else "takes.yaml")
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     environment = {
         **os.environ,
@@ -102,6 +108,7 @@ async def serving(shop: Shop, *, applies: bool) -> AsyncIterator[Serving]:
         "PORT": str(port),
         "DATABASE_URL": shop.database_url,
         "STRIPE_API_URL": shop.sandbox_url,
+        **({"API_URL": app_url} if app_url is not None else {}),
     }
     async with running(
         "tollway",
@@ -113,6 +120,15 @@ async def serving(shop: Shop, *, applies: bool) -> AsyncIterator[Serving]:
         grace_s=_GRACE_S,
     ) as process:
         yield Serving(port, process.pid)
+
+
+async def _keep_commit_times(url: str) -> None:
+    """Let Postgres note when it commits, from its next start on."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("alter system set track_commit_timestamp = on")
+    finally:
+        await connection.close()
 
 
 def pin(pid: int, cores: str | None) -> None:
