@@ -94,7 +94,11 @@ class CheckoutState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription as its client sees it. `until_at` is when it stops opening doors."""
+    """A subscription as its client sees it. `until_at` is when it stops opening doors.
+
+    `is_open` tells whether it opens any now, `is_settling` that its latest payment is on
+    its way.
+    """
 
     id: str
     psp_sub_id: str
@@ -103,6 +107,8 @@ class Subscription:
     plan_ids: tuple[str, ...]
     until_at: datetime | None
     cancel_at: datetime | None
+    is_open: bool
+    is_settling: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +124,16 @@ class Remedy(StrEnum):
 
     NOTHING: it has it. MEND: its payment failed or rests; the provider's portal mends it.
     RESUME: it is cancelled and still runs; resuming keeps it. CHANGE: it pays for a part
-    of it; changing that subscription gives the rest for the difference.
+    of it; changing that subscription gives the rest for the difference. END: it runs and
+    opens nothing, since its money went back or did not come; once it was ended, the plan is
+    sold anew.
     """
 
     NOTHING = "nothing"
     MEND = "mend"
     RESUME = "resume"
     CHANGE = "change"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)

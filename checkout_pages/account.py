@@ -64,6 +64,12 @@ class AccountPages:
         wish = self._account.cancel(signed_in.visitor.client_id, form.get("subscription", ""))
         return await self._change(request, wish)
 
+    async def end(self, request: web.Request) -> web.Response:
+        """End a subscription now, so that its plan can be bought anew."""
+        signed_in, form = await self._desk.read_form(request)
+        wish = self._account.end(signed_in.visitor.client_id, form.get("subscription", ""))
+        return await self._change(request, wish)
+
     async def resume(self, request: web.Request) -> web.Response:
         """Take a cancellation back."""
         signed_in, form = await self._desk.read_form(request)

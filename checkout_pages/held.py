@@ -40,6 +40,13 @@ _REMEDIES = {
         "Change to {plan}",
         "/account/change",
     ),
+    Remedy.END: _Words(
+        "Your payment went back to you",
+        "You have what gives you {plan}, but its last payment went back to you or did not come,"
+        " so it opens nothing, and it is not sold a second time. End it, and choose {plan} again.",
+        "End it now",
+        "/account/end",
+    ),
 }
 
 

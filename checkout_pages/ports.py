@@ -65,6 +65,10 @@ class Account(Protocol):
         """Let the subscription end with its paid period."""
         ...
 
+    async def end(self, client_id: str, subscription_id: str) -> None:
+        """End the subscription now."""
+        ...
+
     async def resume(self, client_id: str, subscription_id: str) -> None:
         """Take back a cancellation."""
         ...

@@ -25,6 +25,10 @@ _INTERVALS = {
     Interval.ONCE: "once, for good",
 }
 
+_RUNNING = frozenset(
+    {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELING}
+)
+
 _STATES = {
     SubscriptionStatus.PENDING: "Waiting for the first payment",
     SubscriptionStatus.TRIALING: "On trial",
@@ -64,6 +68,10 @@ def say_instant(at: datetime) -> str:
 def say_state(subscription: Subscription) -> str:
     """Return in a sentence how the subscription stands and what it still opens."""
     state = _STATES[subscription.status]
+    if subscription.status in _RUNNING and not subscription.is_open:
+        if subscription.is_settling:
+            return "Your payment is on its way; it opens once that has come"
+        return "Opens nothing now: its last payment went back to you, or did not come"
     if subscription.status is SubscriptionStatus.ENDED or subscription.until_at is None:
         return state
     until = say_instant(subscription.cancel_at or subscription.until_at)
@@ -72,6 +80,12 @@ def say_state(subscription: Subscription) -> str:
     if subscription.status is SubscriptionStatus.PAST_DUE:
         return f"{state}; stays open until {until}, while it is tried again"
     return state
+
+
+def is_endable(subscription: Subscription) -> bool:
+    """Tell whether it runs for nothing, so that its end takes nothing away."""
+    is_shut = not (subscription.is_open or subscription.is_settling)
+    return subscription.status in _RUNNING and is_shut
 
 
 def is_cancellable(subscription: Subscription) -> bool:

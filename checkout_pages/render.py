@@ -10,6 +10,7 @@ from aiohttp import web
 
 from checkout_pages.presentation import (
     is_cancellable,
+    is_endable,
     is_mendable,
     say_amount,
     say_instant,
@@ -42,6 +43,7 @@ def set_up_templates(app: web.Application, public_url: str, *, is_demo: bool) ->
         "say_name": say_name,
         "say_state": say_state,
         "is_cancellable": is_cancellable,
+        "is_endable": is_endable,
         "is_mendable": is_mendable,
     }
     app.router.add_static("/assets/", _FOLDER / "static")

@@ -50,6 +50,7 @@ def add_pages(
             web.get("/checkout/cancelled", own(checkout.abandoned)),
             web.get("/account", own(own_account.show)),
             web.post("/account/cancel", own(own_account.cancel)),
+            web.post("/account/end", own(own_account.end)),
             web.post("/account/resume", own(own_account.resume)),
             web.post("/account/change", own(own_account.change)),
             web.post("/account/mend", own(own_account.mend)),

@@ -1,7 +1,8 @@
-"""What clients do on their own account page: see, cancel, resume, change, mend."""
+"""What clients do on their own account page: see, cancel, end, resume, change, mend."""
 
 from billing.errors import NotFoundError
 from billing.model import Cause, Source, Subscription
+from billing.ports import Clock
 from billing.selling.changes import Changes
 from billing.selling.portal import Portal
 from billing.storage import holdings, subscriptions
@@ -12,17 +13,18 @@ class Account:
     """A client's own wishes; see `checkout_pages.ports.Account`."""
 
     def __init__(
-        self, database: Database, changes: Changes, portal: Portal, account_url: str
+        self, database: Database, changes: Changes, portal: Portal, clock: Clock, account_url: str
     ) -> None:
         self._database = database
         self._changes = changes
         self._portal = portal
+        self._clock = clock
         self._account_url = account_url
 
     async def subscriptions(self, client_id: str) -> list[Subscription]:
         """Return the client's subscriptions, the newest first."""
         async with self._database.connection() as connection:
-            return await subscriptions.list_subscriptions(connection, client_id)
+            return await subscriptions.list_subscriptions(connection, client_id, self._clock())
 
     async def bought_for_ever(self, client_id: str) -> list[str]:
         """Return the names of the plans that the client bought once and still has."""
@@ -33,6 +35,12 @@ class Account:
         """Let the subscription end with its paid period."""
         await self._changes.cancel(
             client_id, subscription_id, at_period_end=True, cause=_cause(client_id)
+        )
+
+    async def end(self, client_id: str, subscription_id: str) -> None:
+        """End the subscription now."""
+        await self._changes.cancel(
+            client_id, subscription_id, at_period_end=False, cause=_cause(client_id)
         )
 
     async def resume(self, client_id: str, subscription_id: str) -> None:

@@ -28,7 +28,7 @@ from billing.model import (
 )
 from billing.ports import Clock, Provider
 from billing.result import Applied, Result
-from billing.selling.holdings import find_held, find_lapsed, to_holdings
+from billing.selling.holdings import find_held, find_lapsed, to_holdings, without_doors
 from billing.storage import checkouts, clients, holdings
 from billing.storage.checkouts import Intent
 from billing.storage.pool import Connection, Database
@@ -203,8 +203,9 @@ class Checkout:
             wish.plan, wish.quantity, to_holdings(subscriptions, bought, self._catalog.plans)
         )
         lapsed = find_lapsed(held, subscriptions, self._clock())
-        ref = ObjectRef(ObjectKind.SUBSCRIPTION, lapsed) if lapsed is not None else None
-        return held if ref is None or ref in read else ref
+        if lapsed is None:
+            return held
+        return without_doors(held) if lapsed in read else lapsed
 
     async def _open(self, connection: Connection, wish: _Wish) -> Intent:
         name, livemode, plan = self._provider.name, self._provider.livemode, wish.plan

@@ -7,10 +7,11 @@ paid once is owned, which no subscription gives: it is sold to subscribers too.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.derive import Plans
+from billing.facts import ObjectKind, ObjectRef
 from billing.model import AlreadyHeld, FeatureValue, Interval, Plan, Remedy, Settling
 from billing.views import SubscriptionView
 from policies.model import SubscriptionStatus
@@ -84,8 +85,8 @@ def find_held(
 
 def find_lapsed(
     held: AlreadyHeld | Settling | None, subscriptions: Iterable[SubscriptionView], now: datetime
-) -> str | None:
-    """Return the provider's id of the subscription that is in the way, if it opens nothing now.
+) -> ObjectRef | None:
+    """Return the subscription that is in the way, to be read again, if it opens nothing now.
 
     It may have ended, or been mended, without our knowing: until it is read again, its client
     would neither be let in nor be sold anything.
@@ -93,8 +94,19 @@ def find_lapsed(
     for known in subscriptions:
         is_meant = isinstance(held, AlreadyHeld) and held.subscription_id == known.id
         if is_meant and (known.until_at is None or known.until_at <= now):
-            return known.psp_sub_id
+            return ObjectRef(ObjectKind.SUBSCRIPTION, known.psp_sub_id)
     return None
+
+
+def without_doors(held: AlreadyHeld | Settling | None) -> AlreadyHeld | Settling | None:
+    """Return what is told of a subscription that opens nothing though it was just read again.
+
+    Whose money went back (a refund, a dispute) would otherwise be told to have what no door
+    believes, and could neither get in nor buy.
+    """
+    if isinstance(held, AlreadyHeld) and held.remedy is not Remedy.MEND:
+        return replace(held, remedy=Remedy.END)
+    return held
 
 
 def _remedy(

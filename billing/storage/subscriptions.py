@@ -241,13 +241,18 @@ async def save_items(
     )
 
 
-async def list_subscriptions(connection: Connection, client_id: str) -> list[Subscription]:
-    """Return the client's subscriptions, the newest first."""
+async def list_subscriptions(
+    connection: Connection, client_id: str, now: datetime
+) -> list[Subscription]:
+    """Return the client's subscriptions as they are now, the newest first."""
     rows = await connection.fetch(
         """
         select s.id::text, s.psp_sub_id, s.status, s.cancel_at,
                array_agg(distinct p.name) filter (where p.name is not null) as plan_names,
                array_agg(distinct p.id) filter (where p.id is not null) as plan_ids,
+               exists (select 1 from payments p where p.psp = s.psp and p.livemode = s.livemode
+                       and p.psp_payment_id = s.psp_payment_id and p.status = 'settling')
+                   as is_settling,
                (select max(g.until_at) from grants g
                 join subscription_items gi on gi.psp_item_id = g.source_id
                 where g.source = 'item' and gi.subscription_id = s.id
@@ -269,6 +274,8 @@ async def list_subscriptions(connection: Connection, client_id: str) -> list[Sub
             plan_ids=tuple(row["plan_ids"] or ()),
             until_at=row["until_at"],
             cancel_at=row["cancel_at"],
+            is_open=row["until_at"] is not None and row["until_at"] > now,
+            is_settling=row["is_settling"],
         )
         for row in rows
     ]

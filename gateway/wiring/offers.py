@@ -66,7 +66,7 @@ def offers_of(
     access = AccessByHand(database, features_of(config), stores.reader.invalidate)
     return Offers(
         checkout=Checkout(database, provider, catalog, applier, clock, urls),
-        account=Account(database, changes, portal, f"{public_url}/account"),
+        account=Account(database, changes, portal, clock, f"{public_url}/account"),
         changes=changes,
         payments=Payments(database),
         refunds=Refunds(database, applier, commands),

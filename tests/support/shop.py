@@ -116,6 +116,9 @@ class MemoryShop:
     async def cancel(self, client_id: str, subscription_id: str) -> None:
         self._change(client_id, subscription_id, status=SubscriptionStatus.CANCELING)
 
+    async def end(self, client_id: str, subscription_id: str) -> None:
+        self._change(client_id, subscription_id, status=SubscriptionStatus.ENDED)
+
     async def resume(self, client_id: str, subscription_id: str) -> None:
         self._change(client_id, subscription_id, status=SubscriptionStatus.ACTIVE)
 
@@ -146,6 +149,8 @@ class MemoryShop:
         client_id: str,
         plan: Plan,
         status: SubscriptionStatus = SubscriptionStatus.ACTIVE,
+        *,
+        is_open: bool = True,
     ) -> Subscription:
         """Give the client a subscription of the plan, as if it had been bought."""
         number = sum(map(len, self._subscriptions.values())) + 1
@@ -158,6 +163,8 @@ class MemoryShop:
             plan_ids=(plan.id,),
             until_at=until_at,
             cancel_at=until_at if status is SubscriptionStatus.CANCELING else None,
+            is_open=is_open,
+            is_settling=False,
         )
         self._subscriptions.setdefault(client_id, []).append(subscription)
         return subscription
@@ -190,7 +197,7 @@ class MemoryShop:
         known = {known.id: known for known in self._plans}
         for row in self._live(client_id):
             for held in (known[plan_id] for plan_id in row.plan_ids):
-                remedy = _REMEDIES.get(row.status, Remedy.NOTHING)
+                remedy = _REMEDIES.get(row.status, Remedy.NOTHING) if row.is_open else Remedy.END
                 if set(plan.features) <= set(held.features):
                     return AlreadyHeld(plan, remedy, row.id)
                 if set(held.features) < set(plan.features):

@@ -30,6 +30,8 @@ _REMEDIES: Mapping[Remedy, str] = {
     Remedy.MEND: "The client has this plan, and its payment has to be mended in the portal.",
     Remedy.RESUME: "The client has this plan, cancelled; resume its subscription.",
     Remedy.CHANGE: "The client pays for a part of this plan; change its subscription.",
+    Remedy.END: "The client has this plan, but its payment went back or did not come, so that it"
+    " opens nothing; end its subscription now, and buy anew.",
 }
 
 

@@ -127,7 +127,7 @@ async def make_shop(database: Database, clock: FakeClock) -> Shop:
         catalog=catalog,
         applier=applier,
         checkout=Checkout(database, provider, catalog, applier, clock, urls),
-        account=Account(database, changes, Portal(database, provider), "https://g/account"),
+        account=Account(database, changes, Portal(database, provider), clock, "https://g/account"),
         changes=changes,
         commands=commands,
         payments=Payments(database),

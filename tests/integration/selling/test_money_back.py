@@ -31,6 +31,26 @@ async def test_a_full_refund_shuts_and_a_partial_one_does_not(
     assert not await market.is_open(app)
 
 
+@pytest.mark.parametrize("wanted", ["reader", "team"])
+@pytest.mark.parametrize("is_leaving", [False, True], ids=["running", "cancelled"])
+async def test_who_was_refunded_ends_what_is_shut_and_buys_anew(
+    market: Market, wanted: str, *, is_leaving: bool
+) -> None:
+    paid = await market.buy()
+    held = (await market.ask("GET", f"/subscriptions/{market.client_id}")).json["items"][0]["id"]
+    if is_leaving:
+        await market.ask("DELETE", f"/subscriptions/{held}")
+    await market.ask("POST", f"/payments/{paid}/refunds", REASON)
+
+    told = await market.begin(wanted)
+    await market.ask("DELETE", f"/subscriptions/{held}?at_period_end=false")
+    await market.buy(wanted)
+
+    assert (told.problem, told.json["subscription_id"]) == ("already-held", held)
+    assert "end its subscription now" in told.json["detail"]
+    assert await market.is_open()
+
+
 @pytest.mark.parametrize(("plan", "app"), [("reader", "notes"), ("lifetime", "files")])
 async def test_a_refund_that_fails_opens_again(market: Market, plan: str, app: str) -> None:
     await market.buy(plan, {"card": "4000 0000 0000 5126"})

@@ -5,7 +5,7 @@ import pytest
 from policies.model import SubscriptionStatus as Status
 from tests.support.pages import NOTES, PLANS, Answer, Pages
 
-CHANGES = ["/account/cancel", "/account/resume"]
+CHANGES = ["/account/cancel", "/account/end", "/account/resume"]
 
 
 async def status_of(pages: Pages, session: str) -> Status:
@@ -101,6 +101,20 @@ async def test_each_state_is_said_and_has_its_button(
     assert buttons == ([button] if button else [])
 
 
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.CANCELING])
+async def test_what_was_refunded_can_be_ended_and_nothing_else(
+    pages: Pages, status: Status
+) -> None:
+    session = await pages.sign_in()
+    pages.shop.subscribe(await pages.client_of(session), PLANS[0], status, is_open=False)
+
+    answer = await pages.get("/account", session=session)
+
+    assert "<p>Opens nothing now" in answer.body
+    buttons = [w for w in ("cancel", "resume", "end") if f'data-testid="{w}-' in answer.body]
+    assert buttons == ["end"]
+
+
 async def test_the_end_of_a_subscription_is_spelt_as_a_date(pages: Pages) -> None:
     session = await pages.sign_in()
     pages.shop.subscribe(await pages.client_of(session), PLANS[0], Status.CANCELING)
@@ -114,6 +128,7 @@ async def test_the_end_of_a_subscription_is_spelt_as_a_date(pages: Pages) -> Non
     ("path", "before", "after"),
     [
         ("/account/cancel", Status.ACTIVE, Status.CANCELING),
+        ("/account/end", Status.ACTIVE, Status.ENDED),
         ("/account/resume", Status.CANCELING, Status.ACTIVE),
     ],
 )

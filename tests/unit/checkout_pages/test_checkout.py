@@ -198,6 +198,21 @@ async def test_a_plan_that_is_ill_leads_to_its_remedy(
     assert answer.fields("subscription") == [held.id]
 
 
+async def test_a_plan_whose_money_went_back_is_ended_to_be_bought_anew(pages: Pages) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0], is_open=False)
+    form = {"plan": "reader", "to": pages.sign()}
+    told = await pages.submit("/checkout", form, session=session)
+
+    await pages.submit("/account/end", {"subscription": held.id}, session=session)
+
+    assert (told.status, told.title) == (200, "Your payment went back to you")
+    assert 'action="/account/end"' in told.body
+    assert told.fields("subscription") == [held.id]
+    bought = await pages.submit("/checkout", form, session=session)
+    assert (bought.status, bought.location) == (303, "https://pay.example/cs_1")
+
+
 async def test_a_wider_plan_is_offered_as_a_change_that_works(pages: Pages) -> None:
     session = await pages.sign_in()
     client_id = await pages.client_of(session)

@@ -8,6 +8,7 @@ import pytest
 from billing.model import Interval, Subscription
 from checkout_pages.presentation import (
     is_cancellable,
+    is_endable,
     say_amount,
     say_instant,
     say_price,
@@ -26,6 +27,8 @@ HELD = Subscription(
     plan_ids=("reader",),
     until_at=UNTIL,
     cancel_at=None,
+    is_open=True,
+    is_settling=False,
 )
 
 
@@ -113,3 +116,24 @@ def test_a_cancelled_subscription_is_open_until_its_own_end() -> None:
     held = replace(HELD, status=Status.CANCELING, cancel_at=UNTIL - timedelta(days=1))
 
     assert say_state(held) == "Cancelled; stays open until 30 December 2026, 12:00 UTC"
+
+
+@pytest.mark.parametrize("status", [Status.TRIALING, Status.ACTIVE, Status.CANCELING])
+@pytest.mark.parametrize(
+    ("is_settling", "said", "may_end"),
+    [
+        (False, "Opens nothing now: its last payment went back to you, or did not come", True),
+        (True, "Your payment is on its way; it opens once that has come", False),
+    ],
+)
+def test_what_runs_and_is_shut_is_called_neither_paid_nor_open(
+    status: Status, said: str, *, is_settling: bool, may_end: bool
+) -> None:
+    held = replace(HELD, status=status, is_open=False, is_settling=is_settling)
+
+    assert (say_state(held), is_endable(held)) == (said, may_end)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_opens_a_door_has_no_button_that_shuts_it(status: Status) -> None:
+    assert not is_endable(replace(HELD, status=status))
