@@ -20,6 +20,9 @@ from billing.storage.credentials import (
 from billing.storage.pool import Connection, Database
 from policies.permission import SCOPES_OF, Role
 
+# As the table has it; names stand in lists and logs, one a line.
+_NAME_CHARS = 100
+
 
 class Registry:
     """Adds, changes and disables credentials; nothing removes one, since the audit log names it."""
@@ -39,10 +42,10 @@ class Registry:
         """Keep a new credential, and return it with its secret, which nobody is told again.
 
         Raises:
-            CredentialError: the name is taken, the role needs an app or may not have one, or
-                a scope is of no use to it.
+            CredentialError: the name is taken, or none; the role needs an app, or may not have
+                one; or a scope is of no use to it.
         """
-        _check(role, app_id, scopes)
+        _check(name, role, app_id, scopes)
         secret, now = new_secret(), self._clock()
         async with self._database.transaction() as connection:
             id_ = await create_credential(connection, name, role.value, app_id, scopes, now)
@@ -101,7 +104,9 @@ async def _get_live(connection: Connection, id_or_name: str) -> Credential:
     return found
 
 
-def _check(role: Role, app_id: str | None, scopes: frozenset[str]) -> None:
+def _check(name: str, role: Role, app_id: str | None, scopes: frozenset[str]) -> None:
+    if not 0 < len(name) <= _NAME_CHARS or not name.isprintable():
+        raise CredentialError(f"a name has 1 to {_NAME_CHARS} printable characters")
     if role is Role.CLIENT:
         raise CredentialError("clients have no credentials here: their tokens come from elsewhere")
     if (role is Role.APP) != (app_id is not None):

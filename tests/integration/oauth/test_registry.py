@@ -73,6 +73,12 @@ async def test_a_name_is_had_once_for_ever(registry: Registry) -> None:
         await registry.add("notes", Role.APP, "notes", READ, OPERATOR)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines"], ids=["none", "long", "lines"])
+async def test_what_is_no_name_is_refused_in_words(registry: Registry, name: str) -> None:
+    with pytest.raises(CredentialError, match="1 to 100 printable"):
+        await registry.add(name, Role.APP, "notes", READ, OPERATOR)
+
+
 async def test_a_secret_is_rotated_by_name_or_id(access: Access, registry: Registry) -> None:
     made, first = await registry.add("notes", Role.APP, "notes", READ, OPERATOR)
     _, second = await registry.rotate_secret("notes", timedelta(hours=1), OPERATOR)
