@@ -164,7 +164,7 @@ def test(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASS_ON)
 def bench(context: typer.Context) -> None:
-    """Measure this machine: `proxy` compares one proxied request with other gateways."""
+    """Measure this machine: `proxy` beside other gateways, `webhooks` accepted and applied."""
     # In our place, so that Ctrl-C reaches what has to stop the others, and nobody else.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", *context.args])  # noqa: S606 - no shell is the point
 

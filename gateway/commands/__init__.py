@@ -5,6 +5,7 @@ audit         what was done, and whether what is written of it is whole
 clients       who there is, and what there is about one
 credentials   what programs prove themselves with
 events        what came in from the payment provider, and another try for what failed
+instants      times that operators write
 keys          the keys of the personal data and of the audit
 loading       how the command line knows these, and loads one when it is used
 printing      tables

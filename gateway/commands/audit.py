@@ -1,7 +1,7 @@
 """`tollway audit`: what was done, and whether what is written of it is whole."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from billing.audit.verify import MOST_FAULTS, Verdict, read_heads, verify
 from billing.errors import NoSuchClientError
 from billing.storage.audit import AuditRow, list_audit
 from billing.storage.client_overview import find_clients
+from gateway.commands.instants import SinceOption, find_instant
 from gateway.commands.printing import print_whole, to_json
 from gateway.commands.progress import progress_bar
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
@@ -67,14 +68,13 @@ def list_(
     client: Annotated[
         str | None, typer.Option(help="Of one client: its id, external id or e-mail.")
     ] = None,
-    since: Annotated[datetime | None, typer.Option(help="Not before this time, in UTC.")] = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """List what was done, the newest last."""
-    since_at = since.replace(tzinfo=UTC) if since is not None else None
-    rows = run(_list(config, data, client, since_at, limit))
+    rows = run(_list(config, data, client, find_instant(since), limit))
     if as_json:
         typer.echo(to_json([asdict(row) for row in rows]))
         return

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from billing.storage import events
 from billing.storage.events import EventFilter, EventRow
 from billing.webhooks.masking import masked
 from gateway.clock import wall
+from gateway.commands.instants import SinceOption, find_instant
 from gateway.commands.printing import print_whole, to_rfc3339
 from gateway.commands.session import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, opened, run
 from gateway.errors import StartError
@@ -50,10 +51,7 @@ def list_(
     kind: Annotated[
         str | None, typer.Option("--type", help="Only of this type, as the provider names it.")
     ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="2026-12-01T12:00Z, or 90m, 24h, 7d before now."),
-    ] = None,
+    since: SinceOption = None,
     client: Annotated[
         str | None, typer.Option(help="About this client: its id, or what it is known by.")
     ] = None,
@@ -61,8 +59,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the latest events, the newest first."""
-    earliest = None if since is None else _instant(since)
-    run(_list(config, data, state, kind, earliest, client, limit, as_json=as_json))
+    run(_list(config, data, state, kind, find_instant(since), client, limit, as_json=as_json))
 
 
 @app.command()
@@ -188,20 +185,6 @@ async def _replay(
             f"left as they are: {numbers} (there is none of that number, it is about nothing that"
             " is read, or it is being worked on)"
         )
-
-
-def _instant(text: str) -> datetime:
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    try:
-        if text[-1:] in units and text[:-1].isdigit():
-            return wall() - timedelta(**{units[text[-1]]: int(text[:-1])})
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        typer.echo(
-            f"tollway: {text!r} is no time: write 2026-12-01T12:00Z, 90m, 24h or 7d", err=True
-        )
-        raise typer.Exit(1) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _told(event: EventRow) -> dict[str, Any]:
