@@ -11,4 +11,8 @@ makes its head, `upload` takes its body along), and `relay` brings the answer ba
 `responses` makes (`problems` for programs, `page` for people). A WebSocket becomes a `tunnel`.
 `deadlines` ends what waits for too long, and `access_log` tells of every request. `wire` is
 HTTP as bytes, `upstreams` the apps' side.
+
+`settings` is what all of it is configured with, `parties` who takes part in an exchange,
+`navigation` tells people from programs, `ids` names requests and decisions, and `sockets`
+does what asyncio's transports do not.
 """

@@ -3,7 +3,7 @@
 What comes in: a credential's request for a token (`form`, from `endpoint`), or a
 token on a call of the API (`guard`, `bearer`). What decides: `rotation`, `claims` and
 `policies.permission`, pure. What goes out: a signed token (`issuing`), a `Caller`
-(`verify`), or a denial, which is audited.
+(`verify`), or a denial, which is audited (`denials` counts them).
 
 credential      secrets of programs: made once, kept as hashes
 registry        the credentials, as operators keep them

@@ -1,1 +1,4 @@
-"""Payment providers: a folder each, all behind `billing.ports.Provider`."""
+"""Payment providers: a folder each, all behind `billing.ports.Provider`.
+
+stripe   the one that there is
+"""

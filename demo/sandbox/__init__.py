@@ -59,6 +59,7 @@ hosted_page      the page on which a buyer pays
 invoice_page     the page on which a customer pays an open invoice
 portal           the customer portal: its sessions, and what its buttons do
 portal_page      its page
+pages            what all pages share
 dashboard        the page on which a developer looks around and moves the clock
 dashboard_buttons its buttons for refunds, disputes, and how events travel
 delivery         signs events and posts them until their endpoints take them
