@@ -1,6 +1,7 @@
 """Who may import whom: the table of docs/architecture.md, held by the syntax tree."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,6 +159,18 @@ def test_package_file_is_a_map_and_no_code(package: str) -> None:
 
         assert len(body) == 1, path
         assert isinstance(body[0], ast.Expr), path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_s_map_names_all_that_is_in_it(package: str) -> None:
+    missing = []
+    for map_ in (ROOT / package).rglob("__init__.py"):
+        told = set(re.findall(r"\w+", map_.read_text()))
+        inside = {path.stem for path in map_.parent.glob("*.py")} - {"__init__"}
+        inside |= {path.parent.name for path in map_.parent.glob("*/__init__.py")}
+        missing += [f"{map_.relative_to(ROOT)}: {name}" for name in sorted(inside - told)]
+
+    assert not missing
 
 
 @pytest.mark.parametrize("package", PACKAGES)
