@@ -42,7 +42,13 @@ def create_control_app() -> web.Application:
     """Return an application with what needs nothing from anybody: the meaning of problems."""
     app = web.Application(middlewares=[_hide_trouble], client_max_size=_BODY_LIMIT_BYTES)
     app.add_routes([web.get("/problems/{name}", _explain)])
+    app.on_response_prepare.append(_name_server)
     return app
+
+
+async def _name_server(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Say what the proxy's own answers say, and no versions of what is beneath."""
+    answer.headers["Server"] = "tollway"
 
 
 async def _explain(request: web.Request) -> web.Response:

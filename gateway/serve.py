@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from gateway.admin import answering
 from gateway.config.faults import ConfigFaults
 from gateway.config.load import load_config
@@ -26,6 +28,8 @@ from gateway.stores import bring_up_to_date, open_database, open_stores
 from gateway.supervisor import supervising
 from gateway.upgrade import Heritage, Upgrader
 from gateway.wiring.extras import Extras
+
+_log = structlog.get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ async def work(file: Path) -> None:
         selling = await selling_of(config, extras, stores)
         stack.push_async_callback(selling.provider.close)
         listener = listener_of(config, stores, selling.worker.wake)
+        _log.info("working", concurrency=config.billing.worker.concurrency)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(listener.run(), name="listener")
             tasks.create_task(selling.worker.run(), name="inbox worker")
@@ -166,10 +171,10 @@ async def work(file: Path) -> None:
 
 
 async def migrate_only(file: Path) -> None:
-    """Bring the schema up to date; raises what `serve` does."""
+    """Bring the schema up to date, and log what was applied; raises what `serve` does."""
     config = _start(file)
     async with open_database(config) as database:
-        await bring_up_to_date(database)
+        _log.info("migrated", applied=await bring_up_to_date(database))
 
 
 def listen_addresses(config: Config) -> tuple[str, ...]:

@@ -73,17 +73,20 @@ def keys_of(config: Config) -> KeyRing:
         raise StartError(f"cannot use encryption.keys: {error}") from error
 
 
-async def bring_up_to_date(database: Database) -> None:
+async def bring_up_to_date(database: Database) -> list[str]:
     """Apply the migrations that are missing, and seal what an older version wrote to the audit.
+
+    Returns the names of what was applied.
 
     Raises:
         StartError: one failed, or the database is newer than this program.
     """
     try:
-        await migrate(database)
+        applied = await migrate(database)
         await seal_older(database)
     except BillingError as error:
         raise StartError(f"the database cannot be brought up to date: {error}") from error
+    return applied
 
 
 async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:

@@ -49,6 +49,13 @@ async def test_what_cannot_be_answered_is_told_as_a_problem(
     assert (told.status, name_of(told)) == (status, name)
 
 
+@pytest.mark.parametrize("path", ["/plans", "/nowhere", "/problems/invalid"])
+async def test_an_answer_names_no_version_of_what_is_beneath(desk: Desk, path: str) -> None:
+    told = await desk.ask("GET", path)
+
+    assert told.headers["Server"] == "tollway"
+
+
 async def test_a_method_that_a_path_does_not_take_is_told_with_those_that_it_takes(
     desk: Desk,
 ) -> None:

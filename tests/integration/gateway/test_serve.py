@@ -250,15 +250,20 @@ async def test_redis_that_does_not_answer_is_told_and_stops_nobody(
     assert list(json.loads(told)["missing"]) == ["redis"]
 
 
-async def test_migrate_brings_the_schema_and_ends(
-    config_file: Path, environment: dict[str, str], database_url: str
+async def test_migrate_brings_the_schema_tells_it_and_ends(
+    config_file: Path, environment: dict[str, str], bare_database_url: str
 ) -> None:
-    code, output = await finish(await start("migrate", config_file, environment))
+    bare = environment | {"DATABASE_URL": bare_database_url}
 
-    connection = await asyncpg.connect(database_url)
+    code, output = await finish(await start("migrate", config_file, bare))
+    _, again = await finish(await start("migrate", config_file, bare))
+
+    connection = await asyncpg.connect(bare_database_url)
     tables = await connection.fetchval("select count(*) from clients")
     await connection.close()
     assert (code, tables) == (0, 0), output
+    applied = [json.loads(each)["applied"] for each in (output, again)]
+    assert (applied[0][0], applied[1]) == ("0001_core.sql", [])
 
 
 async def test_worker_applies_what_waits_in_the_inbox(
@@ -288,6 +293,7 @@ async def test_worker_applies_what_waits_in_the_inbox(
     await connection.close()
 
     assert code == 0, output
+    assert json.loads(output.splitlines()[0])["event"] == "working"
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
