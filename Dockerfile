@@ -2,6 +2,8 @@
 # Build: docker build -t tollway .      Run: docker run -v ./config.yaml:/etc/tollway/config.yaml …
 
 FROM python:3.13-slim AS build
+# One that uv fetched would not be there in the second image.
+ENV UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir "uv>=0.9"
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
@@ -23,7 +25,8 @@ RUN /app/.venv/bin/python -m compileall -q policies proxy billing checkout_pages
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PATH=/app/.venv/bin:$PATH
 USER tollway
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", \
-  "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+# For plain HTTP; with listen.tls let whoever runs the container ask over https instead.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
+  "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '8080') + '/healthz', timeout=2)"]
 ENTRYPOINT ["python", "-m", "gateway"]
 CMD ["serve", "-c", "/etc/tollway/config.yaml"]

@@ -237,7 +237,7 @@ def _print_table(console: Console, config: Config, folder: DataDir, sandbox_url:
     facts: Mapping[str, str] = {
         "Checkout": public,
         "Sandbox": f"{sandbox_url}/sandbox",
-        "API": f"{public}/docs",
+        "API docs": f"{public}/docs",
         "Token": f"./tollway token --role admin{where}",
         "Data": str(folder.path),
         "Log": str(folder.path / "logs" / "gateway.log"),
