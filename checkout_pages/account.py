@@ -15,7 +15,7 @@ from billing.errors import (
 from checkout_pages.forms import count_of
 from checkout_pages.ports import Account
 from checkout_pages.render import render, render_message
-from checkout_pages.visit import Desk, see, sign_in_path
+from checkout_pages.visit import Desk, SignedIn, see, sign_in_path
 
 
 class AccountPages:
@@ -62,19 +62,19 @@ class AccountPages:
         """Let a subscription end with its paid period."""
         signed_in, form = await self._desk.read_form(request)
         wish = self._account.cancel(signed_in.visitor.client_id, form.get("subscription", ""))
-        return await self._change(request, wish)
+        return await self._change(request, signed_in, wish)
 
     async def end(self, request: web.Request) -> web.Response:
         """End a subscription now, so that its plan can be bought anew."""
         signed_in, form = await self._desk.read_form(request)
         wish = self._account.end(signed_in.visitor.client_id, form.get("subscription", ""))
-        return await self._change(request, wish)
+        return await self._change(request, signed_in, wish)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Take a cancellation back."""
         signed_in, form = await self._desk.read_form(request)
         wish = self._account.resume(signed_in.visitor.client_id, form.get("subscription", ""))
-        return await self._change(request, wish)
+        return await self._change(request, signed_in, wish)
 
     async def change(self, request: web.Request) -> web.Response:
         """Change a subscription into another plan or number."""
@@ -85,7 +85,7 @@ class AccountPages:
             form.get("plan", ""),
             count_of(form),
         )
-        return await self._change(request, wish)
+        return await self._change(request, signed_in, wish)
 
     async def mend(self, request: web.Request) -> web.Response:
         """Send the visitor to the provider's page, where a payment is mended."""
@@ -109,13 +109,15 @@ class AccountPages:
         )
         return answer
 
-    async def _change(self, request: web.Request, wish: Awaitable[None]) -> web.Response:
+    async def _change(
+        self, request: web.Request, signed_in: SignedIn, wish: Awaitable[None]
+    ) -> web.Response:
         try:
             await wish
         except NotFoundError as error:
             raise web.HTTPNotFound from error
         except PaymentNeededError as error:
-            return self._ask_to_pay(request, error.url)
+            return self._ask_to_pay(request, signed_in, error.url)
         except (ProviderRefusedError, NotPossibleError, UnknownPlanError):
             return render_message(
                 request,
@@ -126,16 +128,27 @@ class AccountPages:
             )
         return see("/account")
 
-    def _ask_to_pay(self, request: web.Request, url: str | None) -> web.Response:
-        """Say that the change waits for its price."""
-        links: tuple[tuple[str, str, str], ...] = (("", "/account", "Your account"),)
-        if url is not None:
-            links = (("pay-difference", url, "Pay the difference"), *links)
+    def _ask_to_pay(
+        self, request: web.Request, signed_in: SignedIn, url: str | None
+    ) -> web.Response:
+        """Say that the change waits for its price, and where that can be paid."""
+        title = "The difference is not paid yet"
+        why = "Your card was declined, or your bank wants to hear from you. Nothing has changed"
+        if url is None:
+            return render(
+                request,
+                "held.html",
+                HTTPStatus.PAYMENT_REQUIRED,
+                title=title,
+                text=f"{why}: put in another card at the provider, and open the app again.",
+                button="Use another card",
+                action="/account/mend",
+                fields=(("csrf", self._desk.csrf(signed_in)),),
+            )
         return render_message(
             request,
-            "The difference is not paid yet",
-            "Your card was declined, or your bank wants to hear from you. Nothing has changed;"
-            " the change holds as soon as the difference is paid.",
+            title,
+            f"{why}; the change holds as soon as the difference is paid.",
             HTTPStatus.PAYMENT_REQUIRED,
-            links=links,
+            links=(("pay-difference", url, "Pay the difference"), ("", "/account", "Your account")),
         )

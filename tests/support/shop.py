@@ -57,6 +57,7 @@ class MemoryShop:
         self.is_down = False
         self.is_refusing = False
         self.is_declining = False
+        self.invoice_url: str | None = "https://pay.example/invoice"
         self.withdrawn: set[str] = set()
         self.bought: dict[str, Sequence[str]] = {}
         self._plans = tuple(plans)
@@ -185,7 +186,7 @@ class MemoryShop:
         if self.is_refusing or rows[index].status is SubscriptionStatus.ENDED:
             raise ProviderRefusedError("this subscription cannot be changed")
         if plan is not None and self.is_declining:
-            raise PaymentNeededError("declined", "https://pay.example/invoice")
+            raise PaymentNeededError("declined", self.invoice_url)
         if plan is not None:
             rows[index] = replace(rows[index], plan_names=(plan.name,), plan_ids=(plan.id,))
         if status is not None:

@@ -297,6 +297,21 @@ async def test_a_difference_that_is_not_paid_says_where_to_pay_it(pages: Pages) 
     assert "https://pay.example/invoice" in answer.links
 
 
+async def test_a_declined_card_without_a_page_to_pay_on_leads_to_another_card(
+    pages: Pages,
+) -> None:
+    session = await pages.sign_in()
+    held = pages.shop.subscribe(await pages.client_of(session), PLANS[0])
+    pages.shop.is_declining, pages.shop.invoice_url = True, None
+    told = await change(pages, session, held.id)
+
+    answer = await pages.submit("/account/mend", {}, session=session)
+
+    assert (told.status, told.title) == (402, "The difference is not paid yet")
+    assert 'action="/account/mend"' in told.body
+    assert answer.location.startswith("https://pay.example/portal/")
+
+
 @pytest.mark.parametrize("quantity", ["0", "2", "-1", "many", "1e3", "9" * 5000])
 async def test_a_number_that_is_not_sold_changes_nothing(pages: Pages, quantity: str) -> None:
     session = await pages.sign_in()
