@@ -33,6 +33,7 @@ from demo.sandbox.store import Store
 OFFSET_FILE = "clock-offset"
 LEDGER = web.AppKey("ledger", Ledger)
 COURIER = web.AppKey("courier", Courier)
+FAULTS = web.AppKey("faults", Faults)
 _BODY_LIMIT_BYTES = 256 * 1024
 _SETTLE_EVERY_S = 1.0
 
@@ -47,7 +48,7 @@ class Settings:
     it; an empty `webhook_url` makes no endpoint; `wall_s` returns the seconds of the machine's
     clock. Without `is_delivering` events are kept and not sent, and no task runs: what falls
     due happens when the API is called, or when `settle_due` is (the application's ledger is
-    under `LEDGER`), and who has `COURIER` may deliver by hand.
+    under `LEDGER`), and who has `COURIER` may deliver by hand, as who has `FAULTS` may add some.
     """
 
     data: Path | None
@@ -79,7 +80,7 @@ def create_app(settings: Settings) -> web.Application:
     dashboard.write_offset()
 
     app = web.Application(client_max_size=_BODY_LIMIT_BYTES, middlewares=[refuse_foreign_forms])
-    app[LEDGER], app[COURIER] = ledger, courier
+    app[LEDGER], app[COURIER], app[FAULTS] = ledger, courier, faults
     set_up_templates(app)
     api = API(
         ledger,

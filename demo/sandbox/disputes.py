@@ -69,7 +69,13 @@ def close_dispute(ledger: Ledger, dispute: JSONObject, at_s: int, *, is_won: boo
 
 
 def warn_of_fraud(ledger: Ledger, charge: JSONObject, at_s: int) -> JSONObject:
-    """Have the card's issuer report the charge as fraud, which is no dispute yet."""
+    """Have the card's issuer report the charge as fraud, which is no dispute yet.
+
+    Raises:
+        APIError: the charge was not paid: an issuer reports what it has settled.
+    """
+    if charge["status"] != "succeeded":
+        raise APIError(f"Charge {charge['id']} cannot be reported as fraud.", param="charge")
     warning = ledger.build(
         "radar.early_fraud_warning",
         at_s,

@@ -14,7 +14,7 @@ _FAULT_LIMIT = 100
 
 
 class Fault(BaseModel):
-    """What befalls the next `count` calls whose path starts with `path`.
+    """What befalls the next `count` calls whose path starts with `path`, with `method` if given.
 
     `error` and `limit` answer with 500 and 429; `slow` answers after `seconds`; `hang` is silent
     for `seconds` and then hangs up; `cut` hangs up in the middle of the body. With `when` after,
@@ -27,6 +27,7 @@ class Fault(BaseModel):
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
     seconds: Annotated[float, Field(ge=0, le=120)] = 0.0
     path: str = "/v"
+    method: Literal["GET", "POST", "DELETE"] | None = None
     when: Literal["before", "after"] = "before"
 
 
@@ -66,7 +67,7 @@ class Faults:
         Raises:
             APIError: the fault is an answer with 500 or 429.
         """
-        fault = self._take(request.path)
+        fault = self._take(request.method, request.path)
         if fault is None:
             return await answer()
         done = await answer() if fault.when == "after" else None
@@ -81,9 +82,9 @@ class Faults:
             done = await answer()
         return await _cut(request, done) if fault.kind == "cut" else done
 
-    def _take(self, path: str) -> Fault | None:
+    def _take(self, method: str, path: str) -> Fault | None:
         for index, fault in enumerate(self._coming):
-            if path.startswith(fault.path):
+            if path.startswith(fault.path) and fault.method in {None, method}:
                 if fault.count == 1:
                     del self._coming[index]
                 else:

@@ -105,6 +105,14 @@ async def test_inquiry_withdraws_nothing(account: Account) -> None:
     assert "charge.dispute.funds_withdrawn" not in await account.event_types()
 
 
+async def test_a_charge_that_was_not_paid_is_not_reported_as_fraud(account: Account) -> None:
+    await account.subscribe("month", card="pm_card_chargeCustomerFail")
+    (charge,) = await account.all("charges")
+
+    with pytest.raises(stripe.InvalidRequestError, match="fraud"):
+        await account.ask("post", "/_sandbox/early_fraud_warnings", charge=charge["id"])
+
+
 async def test_early_fraud_warning_is_no_dispute(account: Account) -> None:
     charge = await _paid_charge(account)
 

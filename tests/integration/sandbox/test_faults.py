@@ -40,6 +40,15 @@ async def test_fault_befalls_only_the_path_that_it_names(sandbox: Sandbox) -> No
     assert (others.status, named.status) == (200, 500)
 
 
+async def test_fault_befalls_only_the_method_that_it_names(sandbox: Sandbox) -> None:
+    await _fault(sandbox, kind="error", method="POST")
+
+    read = await sandbox.api("GET", "/v1/customers")
+    written = await sandbox.api("POST", "/v1/customers")
+
+    assert (read.status, written.status) == (200, 500)
+
+
 async def test_faults_come_one_after_the_other_and_can_be_taken_back(sandbox: Sandbox) -> None:
     await _fault(sandbox, kind="limit")
     await _fault(sandbox, kind="error", count=5)
