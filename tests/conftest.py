@@ -1,18 +1,15 @@
 """Fixtures for all: real servers, and an empty, migrated database for each test."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
 from billing.storage.pool import Database
 from tests.support.clock import FakeClock
 from tests.support.keys import RING
-from tests.support.servers import Servers, run_servers
+from tests.support.servers import Servers, new_database, run_servers
 from tests.support.tally import TALLY, Tally
 
 # How fast this machine is just now, is not what any property is about.
@@ -30,27 +27,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture
 async def database_url(servers: Servers) -> AsyncIterator[str]:
     """The URL of a database of the test's own, migrated and empty."""
-    async with _new_database(servers, f'template "{servers.template}"') as url:
+    async with new_database(servers) as url:
         yield url
 
 
 @pytest.fixture
 async def bare_database_url(servers: Servers) -> AsyncIterator[str]:
     """The URL of a database of the test's own, which no migration has seen."""
-    async with _new_database(servers, "") as url:
+    async with new_database(servers, is_migrated=False) as url:
         yield url
-
-
-@asynccontextmanager
-async def _new_database(servers: Servers, how: str) -> AsyncIterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(servers.postgres)
-    try:
-        await admin.execute(f'create database "{name}" {how}')
-        yield servers.url_of(name)
-        await admin.execute(f'drop database "{name}" with (force)')
-    finally:
-        await admin.close()
 
 
 @pytest.fixture

@@ -1,64 +1,70 @@
 """Whatever happens at the provider and to its events: in the end our rows say what it says.
 
-Random histories of customers, operators and time at the stand-in for Stripe; its events
-arrive twice, late, in any order, in old and thin shapes, or never; two workers apply them
-and are killed at any statement; the reconciler looks now and then. When all is quiet,
-subscriptions, payments and grants are compared with the stand-in's own objects, and the
-audit log has to tell how they came about. `TOLLWAY_FUZZ=n` tries n times as many.
+Random histories of customers, operators and time at the stand-in for Stripe. After every
+step some of its events arrive: twice, late, in any order, in old and thin shapes, or never;
+two workers apply them and are killed at any statement, the provider fails now and then, and
+what it was asked for is cut off. When all is quiet, subscriptions, payments and grants are
+compared with the stand-in's own objects, and the audit log has to tell how they came about.
+`TOLLWAY_FUZZ=n` tries n times as many.
 """
 
 import asyncio
+import json
 import os
-import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
 from typing import Any, TypeVar
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from billing.audit.verify import verify
-from billing.errors import (
-    BillingError,
-    NotFoundError,
-    NotPossibleError,
-    ProviderRefusedError,
-)
-from billing.model import Cause, Hosted, Source
+from billing.model import Hosted
 from billing.storage.clients import get_or_create_client
 from demo.sandbox.bank_accounts import FAILS, SETTLES, BankAccount
 from demo.sandbox.cards import RENEWALS_FAIL, RENEWALS_PASS, Card
 from demo.sandbox.due import settle_next
 from demo.sandbox.knobs import Knobs
 from demo.sandbox.purchases import pay_session
-from tests.support.fate import When
+from tests.support.fate import When, until_death
+from tests.support.our_rows import read_rows, told_by_audit, told_by_rows
+from tests.support.post import Post
 from tests.support.provider_history import DAYS, ProviderHistory
-from tests.support.provider_truth import Paid, ProviderTruth
-from tests.support.seller import PLANS, Hand, Seller, open_seller
-from tests.support.servers import Servers
+from tests.support.provider_truth import ProviderTruth
+from tests.support.seller import MOST, PLANS, Seller, open_seller
+from tests.support.servers import Servers, new_database
 from tests.support.tally import TALLY, HistoryTally
+from tests.support.wishes import CHANGES, ENDINGS, begin, change, end, give_back
 
 _T = TypeVar("_T")
 _FACTOR = int(os.environ.get("TOLLWAY_FUZZ", "1"))
-_HISTORIES = 25
+_HISTORIES = 15
 # Many times what they need on a quiet machine.
 _LIMIT_S = 600
-_STEPS = 40
+_STEPS = 30
 # Rounds of reconciling and working until nothing changes any more.
 _MOST_ROUNDS = 8
 # The reconciler looks far more often; this long it may be away.
 _LONGEST_ABSENCE_DAYS = 25
-_CAUSE = Cause(Source.ADMIN, "test")
+# What is applied comes to some twenty statements; whoever dies later, lives.
+_STATEMENTS = 30
 _MEANS: list[Card | BankAccount] = [
+    RENEWALS_PASS,
     RENEWALS_PASS,
     RENEWALS_FAIL,
     *(BankAccount("AT", iban[4:9], iban[-4:]) for iban in (SETTLES, FAILS)),
 ]
+_PLANS = st.sampled_from([plan.id for plan in PLANS])
+_INDEX = st.integers(0, 3)
+_QUANTITY = st.integers(1, MOST)
 _APP_OF_PRICE = {plan.psp_price_id: plan.id for plan in PLANS}
+# What befalls a wish under way: the provider fails before or after it did it, or we die.
+_TROUBLE = st.sampled_from([None, None, None, None, "not done", "not told", *When])
 
 
 @dataclass
@@ -75,10 +81,9 @@ class Convergence(ProviderHistory):
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.tally = world.tally
         self.stack = AsyncExitStack()
-        self.name = f"history_{uuid.uuid4().hex}"
         self.seller: Seller = self.run(self._open())
-        self.post: list[bytes] = []
         super().__init__(self.seller.ledger)
         self.marks = {"tollway_client": self.client_id}
 
@@ -86,85 +91,64 @@ class Convergence(ProviderHistory):
         return self.world.runner.run(coroutine)
 
     async def _open(self) -> Seller:
-        admin = await asyncpg.connect(self.world.servers.postgres)
-        try:
-            await admin.execute(
-                f'create database "{self.name}" template "{self.world.servers.template}"'
-            )
-        finally:
-            await admin.close()
-        seller = await self.stack.enter_async_context(
-            open_seller(self.world.servers.url_of(self.name))
-        )
+        url = await self.stack.enter_async_context(new_database(self.world.servers))
+        seller = await self.stack.enter_async_context(open_seller(url))
         async with seller.hands[0].database.connection() as connection:
             self.client_id = await get_or_create_client(connection, "demo:ann")
         return seller
 
-    @initialize(old_shape=st.booleans(), payload=st.sampled_from([None, "thin", "both"]))
-    def choose_shape(self, *, old_shape: bool, payload: Any) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32 - 1),
+        old_shape=st.booleans(),
+        payload=st.sampled_from([None, "thin", "both"]),
+    )
+    def draw_luck(self, seed: int, payload: Any, *, old_shape: bool) -> None:
+        self.luck = Random(seed)  # noqa: S311 - a history has to repeat
+        self.post = Post(self.luck, self.tally)
         self.ledger.outbox.set_knobs(Knobs(old_shape=old_shape, payload=payload))
 
-    @rule(picks=st.lists(st.integers(0, 30), max_size=8))
-    def deliver(self, picks: list[int]) -> None:
-        """Let some events arrive, in whatever order; one picked twice arrives twice."""
-        self._collect()
-        arriving = [self.post[n % len(self.post)] for n in picks if self.post]
-        self.run(self._arrive(arriving))
-        self.post = [body for body in self.post if body not in arriving]
-        self.world.tally.add("events delivered", len(arriving))
-
-    @rule(picks=st.lists(st.integers(0, 30), max_size=3))
-    def lose(self, picks: list[int]) -> None:
-        """Let some events never arrive."""
-        self._collect()
-        for n in picks:
-            if self.post:
-                del self.post[n % len(self.post)]
-                self.world.tally.add("events lost", 1)
-
     @rule(
-        plan=st.sampled_from([plan.id for plan in PLANS]),
+        plan=_PLANS,
+        quantity=_QUANTITY,
         means=st.sampled_from(_MEANS),
         returns=st.booleans(),
+        trouble=_TROUBLE,
     )
-    def buy(self, plan: str, means: Card | BankAccount, *, returns: bool) -> None:
+    def buy(
+        self, plan: str, quantity: int, means: Card | BankAccount, trouble: Any, *, returns: bool
+    ) -> None:
         """Buy through our own checkout; the buyer may never come back to our page."""
-        begun = self.run(_begin(self.seller, self.client_id, plan))
+        self._try(begin(self.seller, self.client_id, plan, quantity), trouble)
+        begun = self.run(begin(self.seller, self.client_id, plan, quantity))
         if not isinstance(begun, Hosted):
             return
         session = next(s for s in self.store.oldest("checkout.session") if s["url"] == begun.url)
         with self.store.transaction():
             pay_session(self.ledger, session, means, "ann@example.org", self.ledger.clock.now_s())
+        self.tally.add("purchases")
         if returns:
             self.run(self.seller.checkout.finish(session["id"]))
 
-    @rule(
-        index=st.integers(0, 3),
-        wish=st.sampled_from(["cancel", "cancel now", "resume", *(plan.id for plan in PLANS)]),
-    )
-    def ask(self, index: int, wish: str) -> None:
-        """Ask us for a change of a subscription, as an app does."""
-        self.run(_ask(self.seller, self.client_id, index, wish))
+    @rule(index=_INDEX, wish=st.sampled_from(CHANGES), quantity=_QUANTITY, trouble=_TROUBLE)
+    def change(self, index: int, wish: str, quantity: int, trouble: Any) -> None:
+        """Ask us for another plan or quantity, as an app does."""
+        self._try(change(self.seller, self.client_id, index, wish, quantity), trouble)
 
-    @rule(number=st.integers(0, 1), times=st.integers(1, 4))
-    def work(self, number: int, times: int) -> None:
-        self.run(_work(self.seller.hands[number], times))
+    @rule(index=_INDEX, wish=st.sampled_from(ENDINGS), trouble=_TROUBLE)
+    def end(self, index: int, wish: str, trouble: Any) -> None:
+        """Ask us to cancel or to resume."""
+        self._try(end(self.seller, self.client_id, index, wish), trouble)
 
-    @rule(times=st.integers(1, 4))
-    def work_together(self, times: int) -> None:
-        one, other = self.seller.hands
-        self.run(_gather(_work(one, times), _work(other, times)))
-
-    @rule(number=st.integers(0, 1), statement=st.integers(0, 60), when=st.sampled_from(When))
-    def die(self, number: int, statement: int, when: When) -> None:
-        """Let a worker die at a statement, as if its process had been killed."""
-        if self.run(_work_until_death(self.seller.hands[number], statement, when)):
-            self.world.tally.add("deaths", 1)
+    @rule(index=_INDEX, amount=st.sampled_from([None, 100]), trouble=_TROUBLE)
+    def give_back(self, index: int, amount: int | None, trouble: Any) -> None:
+        """Ask us to give money back, as an operator does."""
+        self._try(give_back(self.seller, self.client_id, index, amount), trouble)
 
     @rule(minutes=st.sampled_from([1, 3, 90]))
     def wait(self, minutes: int) -> None:
-        """Let leases and pauses end."""
+        """Let leases and pauses end, and look after what was cut off."""
         self.seller.wall.move(minutes=minutes)
+        self.run(self.seller.commands.resume())
 
     @rule()
     def reconcile(self) -> None:
@@ -179,19 +163,60 @@ class Convergence(ProviderHistory):
             super().let_time_pass(min(days, _LONGEST_ABSENCE_DAYS))
             days -= _LONGEST_ABSENCE_DAYS
 
+    @invariant()
+    def go_on(self) -> None:
+        """Let the post come after every step, and somebody work, or die of it."""
+        self.tally.add("steps")
+        self._settle()
+        self.run(self._arrive(self.post.deliver(self.seller.events())))
+        one, other = self.seller.hands
+        hand = self.luck.choice(self.seller.hands)
+        match self.luck.choices(["one", "both", "dies", "fails", "rests"], [3, 4, 2, 1, 2])[0]:
+            case "one":
+                self.run(hand.work(self.luck.randint(1, 6)))
+            case "both":
+                self.run(_together(one.work(6), other.work(6)))
+            case "dies":
+                statement, when = self.luck.randrange(_STATEMENTS), self.luck.choice([*When])
+                if self.run(until_death(hand.fate, hand.worker.process_one(), statement, when)):
+                    self.tally.add("deaths of workers")
+            case "fails":
+                self.seller.faults.add(json.dumps({"kind": "error", "count": 3}))
+                self.run(hand.work(3))
+                self.seller.faults.clear()
+            case _:
+                self.seller.wall.move(minutes=2)
+
+    def _try(self, wish: Coroutine[Any, Any, object], trouble: Any) -> None:
+        """Let something be asked for, which may be cut off on either side."""
+        hand = self.seller.hands[0]
+        if isinstance(trouble, When):
+            statement = self.luck.randrange(_STATEMENTS)
+            if self.run(until_death(hand.fate, wish, statement, trouble)):
+                self.tally.add("wishes cut off")
+            return
+        if trouble is not None:
+            when = "before" if trouble == "not done" else "after"
+            fault = {"kind": "cut", "when": when, "method": self.luck.choice([None, "POST"])}
+            self.seller.faults.add(json.dumps(fault))
+        self.run(wish)
+        if trouble is not None and not self.seller.faults.coming():
+            self.tally.add("wishes cut off")
+        self.seller.faults.clear()
+
     def teardown(self) -> None:
         try:
-            self._collect()
-            self.run(self._come_to_rest())
-            self.run(self._compare())
-            self.world.tally.add("histories", 1)
+            if hasattr(self, "luck"):
+                self.run(self._come_to_rest())
+                self.run(self._compare())
+                self.tally.add("histories")
         finally:
-            self.run(self._close())
+            self.run(self.stack.aclose())
+            self.store.close()
 
-    def _collect(self) -> None:
+    def _settle(self) -> None:
         while settle_next(self.ledger, self.ledger.clock.now_s()):
             pass
-        self.post += self.seller.events()
 
     async def _arrive(self, bodies: list[bytes]) -> None:
         for body in bodies:
@@ -200,15 +225,16 @@ class Convergence(ProviderHistory):
     async def _come_to_rest(self) -> None:
         """Reconcile and work until nothing differs; what was lost stays lost."""
         self.seller.wall.move(minutes=5)
-        self._collect()
         for _ in range(_MOST_ROUNDS):
+            self._settle()
+            resumed = await self.seller.commands.resume()
             tick = await self.seller.reconciler.tick()
             await self.seller.reconciler.tick()
-            worked = await _work(self.seller.hands[0], 1000)
+            worked = await self.seller.hands[0].work(1000)
             self.seller.wall.move(minutes=90)
-            while settle_next(self.ledger, self.ledger.clock.now_s()):
-                pass
-            if tick is not None and not tick.drifted and not tick.missed and not worked:
+            self._settle()
+            is_quiet = tick is not None and not tick.drifted and not tick.missed
+            if is_quiet and not worked and not resumed:
                 return
         raise AssertionError(f"still {tick} and {worked} events after {_MOST_ROUNDS} rounds")
 
@@ -217,152 +243,33 @@ class Convergence(ProviderHistory):
         truth = ProviderTruth(self.store, now_s)
         database = self.seller.hands[0].database
         async with database.connection() as connection:
-            ours = await _read(connection, self.client_id, now_s)
-            told = await _told_by_audit(connection, self.client_id)
+            ours = await read_rows(connection, self.client_id, datetime.fromtimestamp(now_s, UTC))
+            assert await told_by_audit(connection, self.client_id) == await told_by_rows(
+                connection, self.client_id
+            )
             waiting = await connection.fetchval(
-                "select count(*) from psp_inbox where state not in ('done', 'ignored')"
+                "select (select count(*) from psp_inbox where state not in ('done', 'ignored'))"
+                " + (select count(*) from provider_commands where state = 'pending')"
             )
         assert ours.subscriptions == truth.subscriptions()
-        assert ours.payments == truth.invoices() | truth.orders()
-        wanted = {(item, _APP_OF_PRICE[price]) for item, price in truth.open_items().items()}
-        assert ours.open == wanted | {(session, "once") for session in truth.open_orders()}
-        assert told == ours.statuses
+        assert ours.payments == truth.payments()
+        assert ours.open == _apps(truth.open_items().items()) | {
+            (session, "once") for session in truth.open_orders()
+        }
+        assert _apps(truth.surely_open()) <= ours.open
+        assert not _apps(truth.surely_shut()) & ours.open
         assert waiting == 0
         verdict = await verify(database, {})
         assert not verdict.faults
-        self.world.tally.add("audit rows", verdict.rows)
-
-    async def _close(self) -> None:
-        await self.stack.aclose()
-        self.store.close()
-        admin = await asyncpg.connect(self.world.servers.postgres)
-        try:
-            await admin.execute(f'drop database "{self.name}" with (force)')
-        finally:
-            await admin.close()
+        self.tally.add("audit rows", verdict.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What our rows say, in the words of `ProviderTruth`."""
-
-    subscriptions: dict[str, tuple[str, frozenset[tuple[str, str, int, int]]]]
-    payments: dict[str, Paid]
-    open: set[tuple[str, str]]
-    statuses: dict[str, str]
+def _apps(priced: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(item, _APP_OF_PRICE[price]) for item, price in priced}
 
 
-async def _read(connection: Any, client_id: str, now_s: int) -> Ours:
-    items: dict[str, set[tuple[str, str, int, int]]] = {}
-    for row in await connection.fetch(
-        "select s.psp_sub_id, i.psp_item_id, i.psp_price_id, i.quantity, i.period_end"
-        " from subscription_items i join subscriptions s on s.id = i.subscription_id"
-    ):
-        end_s = int(row["period_end"].timestamp())
-        items.setdefault(row["psp_sub_id"], set()).add(
-            (row["psp_item_id"], row["psp_price_id"], row["quantity"], end_s)
-        )
-    held = await connection.fetch(
-        "select psp_sub_id, raw_status, status from subscriptions where client_id = $1::text::uuid",
-        client_id,
-    )
-    paid = await connection.fetch(
-        "select psp_payment_id, status, refunded_minor, taken_back_at is not null as is_back"
-        " from payments where client_id = $1::text::uuid",
-        client_id,
-    )
-    granted = await connection.fetch(
-        "select source_id, app_id from grants where client_id = $1::text::uuid"
-        " and from_at <= to_timestamp($2) and revoked_at is null"
-        " and (until_at is null or until_at > to_timestamp($2))",
-        client_id,
-        float(now_s),
-    )
-    return Ours(
-        subscriptions={
-            row["psp_sub_id"]: (row["raw_status"], frozenset(items.get(row["psp_sub_id"], ())))
-            for row in held
-        },
-        payments={
-            row["psp_payment_id"]: Paid(
-                row["status"] if row["status"] in {"paid", "void", "uncollectible"} else "unpaid",
-                row["refunded_minor"],
-                row["is_back"],
-            )
-            for row in paid
-        },
-        open={(row["source_id"], row["app_id"]) for row in granted},
-        statuses={row["psp_sub_id"]: row["status"] for row in held},
-    )
-
-
-async def _told_by_audit(connection: Any, client_id: str) -> dict[str, str]:
-    """Return the status that the audit log last told of each subscription."""
-    told: dict[str, str] = {}
-    for row in await connection.fetch(
-        "select after from audit where client_id = $1::text::uuid order by seq", client_id
-    ):
-        for field, value in (row["after"] or {}).items():
-            words = str(field).split()
-            if len(words) == 3 and (words[0], words[2]) == ("subscription", "status"):
-                told[words[1]] = value
-    return told
-
-
-async def _begin(seller: Seller, client_id: str, plan: str) -> object:
-    try:
-        return await seller.checkout.begin(client_id, plan, return_host="h", return_to="/")
-    except BillingError as error:
-        return error
-
-
-async def _ask(seller: Seller, client_id: str, index: int, wish: str) -> None:
-    held = await seller.changes.list_views(client_id)
-    if not held:
-        return
-    subscription_id = held[index % len(held)].id
-    key = uuid.uuid4().hex
-    changes = seller.changes
-    try:
-        match wish:
-            case "cancel" | "cancel now":
-                await changes.cancel(
-                    client_id,
-                    subscription_id,
-                    at_period_end=wish == "cancel",
-                    cause=_CAUSE,
-                    key=key,
-                )
-            case "resume":
-                await changes.resume(client_id, subscription_id, cause=_CAUSE, key=key)
-            case _:
-                await changes.change(
-                    client_id, subscription_id, plan_id=wish, cause=_CAUSE, key=key
-                )
-    except (ProviderRefusedError, NotPossibleError, NotFoundError):
-        pass  # What is refused changes nothing, which is what is looked at in the end.
-
-
-async def _work(hand: Hand, times: int) -> int:
-    worked = 0
-    while worked < times and await hand.worker.process_one():
-        worked += 1
-    return worked
-
-
-async def _gather(*working: Coroutine[Any, Any, int]) -> None:
+async def _together(*working: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*working)
-
-
-async def _work_until_death(hand: Hand, statement: int, when: When) -> bool:
-    hand.fate.cut(statement, when)
-    working = asyncio.create_task(hand.worker.process_one())
-    await hand.fate.struck_or(working)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    has_struck = hand.fate.has_struck
-    hand.fate.spare()
-    return has_struck
 
 
 @pytest.mark.timeout(_LIMIT_S * _FACTOR)

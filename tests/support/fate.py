@@ -4,7 +4,7 @@ The cut is real: the socket is closed, and the server rolls back what was not co
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import Enum
 from typing import Any
 
@@ -104,6 +104,23 @@ class Fate:
         self._struck.set()
         connection.terminate()
         raise asyncpg.ConnectionDoesNotExistError("cut by the test")
+
+
+async def until_death(
+    fate: Fate, work: Coroutine[Any, Any, object], statement: int, when: When
+) -> bool:
+    """Let the work go on until that statement, as if its process was killed there then.
+
+    Tell whether it came so far.
+    """
+    fate.cut(statement, when)
+    working = asyncio.create_task(work, name="working")
+    await fate.struck_or(working)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    has_struck = fate.has_struck
+    fate.spare()
+    return has_struck
 
 
 def told_of(statements: Sequence[str]) -> list[str]:

@@ -1,28 +1,31 @@
-"""What the stand-in's own objects say a client may use and has paid, read without our adapter.
+"""What the stand-in's own objects say a client may use, read without our adapter.
 
 A second opinion: it reads raw objects, in plain steps, and imports nothing of billing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from demo.sandbox.store import Store
+from tests.support.provider_money import UNPAID, Paid, ProviderMoney, lines_of, price_of
 from tests.support.stripe_account import DAY_S, Body
 
 SLACK_S = 3600
 GRACE_DAYS = 7
-_BACK = ("succeeded", "pending", "requires_action")
-_TAKEN = ("needs_response", "under_review", "lost")
-_UNPAID = ("open", "draft")
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """An invoice's or order's money: in words that both sides use."""
+class _Had:
+    """The price whose plan a client has by an item, until when, and what paid for that."""
 
-    status: str
-    refunded_minor: int
-    is_taken_back: bool
+    price: str
+    end_s: int
+    paid: list[tuple[Body, Body]]
+
+
+Held: TypeAlias = tuple[str, frozenset[tuple[str, str, int, int]]]
+"""A subscription: raw status and items, each by id, price, quantity and period end."""
 
 
 class ProviderTruth:
@@ -30,10 +33,15 @@ class ProviderTruth:
 
     def __init__(self, store: Store, now_s: int) -> None:
         self._store = store
+        self._money = ProviderMoney(store)
         self._now_s = now_s
 
-    def subscriptions(self) -> dict[str, tuple[str, frozenset[tuple[str, str, int, int]]]]:
-        """Return raw status and items (id, price, quantity, period end) by subscription."""
+    def payments(self) -> dict[str, Paid]:
+        """Return every invoice, and every order by its payment intent."""
+        return self._money.invoices() | self._money.orders()
+
+    def subscriptions(self) -> dict[str, Held]:
+        """Return every subscription by its id."""
         return {
             held["id"]: (
                 held["status"],
@@ -45,114 +53,170 @@ class ProviderTruth:
             for held in self._store.oldest("subscription")
         }
 
-    def invoices(self) -> dict[str, Paid]:
-        """Return what became of each invoice."""
-        return {
-            invoice["id"]: self._paid(invoice["status"], self._charges_of(invoice["id"]))
-            for invoice in self._store.oldest("invoice")
-        }
-
-    def orders(self) -> dict[str, Paid]:
-        """Return what became of each order, by its payment intent."""
+    def open_items(self) -> dict[str, str]:
+        """Return the items that open doors now, and the price whose plan each of them gives."""
         found = {}
-        for session in self._store.oldest("checkout.session"):
-            if session["mode"] == "payment" and session["payment_intent"] is not None:
-                intent = self._store.find("payment_intent", session["payment_intent"]) or {}
-                status = "paid" if intent["status"] == "succeeded" else "unpaid"
-                charges = [
-                    charge
-                    for charge in self._store.oldest("charge")
-                    if charge["payment_intent"] == intent["id"] and charge["status"] == "succeeded"
-                ]
-                found[intent["id"]] = self._paid(status, charges)
+        for held in self._store.oldest("subscription"):
+            for item in held["items"]["data"]:
+                had = self._had(held, item)
+                if self._opens(held, item, had):
+                    found[item["id"]] = had.price
         return found
 
     def open_orders(self) -> set[str]:
         """Return the sessions of the orders that open doors now: paid once, for ever."""
-        orders = self.orders()
+        return self._money.open_orders()
+
+    def surely_open(self) -> set[tuple[str, str]]:
+        """Return the items and prices that were paid for now and are still had, whatever else.
+
+        No rule of grace, change or slack comes into it: who is not let in here was robbed.
+        """
         return {
-            session["id"]
-            for session in self._store.oldest("checkout.session")
-            if session["mode"] == "payment"
-            and (paid := orders.get(session["payment_intent"])) is not None
-            and paid.status == "paid"
-            and not paid.is_taken_back
+            (item["id"], item["price"]["id"])
+            for held, item in self._items("active")
+            if (held["cancel_at"] is None or self._now_s < held["cancel_at"])
+            for invoice, line in self._paying(held, item["id"])
+            if price_of(line) == item["price"]["id"]
+            and line["period"]["start"] <= self._now_s < line["period"]["end"]
+            and invoice["amount_due"] > 0
+            and not self._money.is_gone(invoice)
         }
 
-    def open_items(self) -> dict[str, str]:
-        """Return the items that open doors now, and the price of each."""
-        found = {}
-        for held in self._store.oldest("subscription"):
-            for item in held["items"]["data"]:
-                if self._opens(held, item):
-                    found[item["id"]] = item["price"]["id"]
+    def surely_shut(self) -> set[tuple[str, str]]:
+        """Return the items and prices for which money was asked, and none was ever had."""
+        found = set()
+        for held, item in self._items("active", "past_due", "unpaid", "incomplete"):
+            price = item["price"]["id"]
+            asked = [
+                invoice
+                for invoice in self._money.invoices_of(held)
+                if any(price_of(line) == price for line in lines_of(invoice, item["id"]))
+            ]
+            if asked and not any(
+                i["status"] == "paid" and not self._money.is_gone(i) for i in asked
+            ):
+                is_asked = any(i["amount_due"] > 0 for i in asked if i["status"] in UNPAID)
+                # A grace lets who had another price before go on with this one for a while.
+                had_other = any(True for _ in self._paying(held, item["id"]))
+                if is_asked and not had_other:
+                    found.add((item["id"], price))
         return found
 
-    def _opens(self, held: Body, item: Body) -> bool:
+    def _items(self, *statuses: str) -> Iterator[tuple[Body, Body]]:
+        for held in self._store.oldest("subscription"):
+            if held["status"] in statuses:
+                for item in held["items"]["data"]:
+                    yield held, item
+
+    def _had(self, held: Body, item: Body) -> "_Had":
+        """Return the price that was paid for, which is not always the one that the item has.
+
+        Where money for the present price was asked for and did not come, or came and went,
+        the client has what was paid for before at another price, while that is left.
+        """
+        own, end_s = item["price"]["id"], int(item["current_period_end"])
         paid = list(self._paying(held, item["id"]))
-        if self._is_all_gone(paid):
+        lost_s = self._lost_since_s(held, item, paid)
+        left = [
+            (int(line["period"]["end"]), int(line["period"]["start"]), price_of(line))
+            for invoice, line in paid
+            if price_of(line) != own
+            and invoice["amount_due"] > 0
+            and not self._money.is_gone(invoice)
+        ]
+        if lost_s is None or max(left, default=(0,))[0] <= lost_s:
+            return _Had(own, end_s, paid)
+        left_s, _, price = max(left)
+        before = [(invoice, line) for invoice, line in paid if price_of(line) == price]
+        return _Had(price, min(end_s, left_s), before)
+
+    def _lost_since_s(self, held: Body, item: Body, paid: list[tuple[Body, Body]]) -> int | None:
+        """Return since when the item's present price is unpaid; None where it is paid for."""
+        own = item["price"]["id"]
+        ends = [line["period"]["end"] for _, line in paid]
+        own_paid = [
+            invoice
+            for invoice, line in paid
+            if price_of(line) == own and line["period"]["end"] == max(ends)
+        ]
+        if own_paid:
+            asked = [invoice for invoice in own_paid if invoice["amount_due"] > 0]
+            gone = [
+                at for invoice in asked if (at := self._money.gone_since_s(invoice)) is not None
+            ]
+            return max(gone) if gone and len(gone) == len(asked) else None
+        return min(
+            (
+                int(line["period"]["start"])
+                for invoice in self._money.invoices_of(held)
+                if invoice["status"] in UNPAID and invoice["amount_due"] > 0
+                for line in lines_of(invoice, item["id"])
+                if price_of(line) == own
+            ),
+            default=None,
+        )
+
+    def _opens(self, held: Body, item: Body, had: "_Had") -> bool:
+        if self._is_all_gone(had.paid):
             return False
-        through_s = max((end for invoice, end in paid if not self._gone(invoice)), default=0)
-        is_awaited = not paid and self._has_open(held, item["id"])
+        ends = [
+            line["period"]["end"] for invoice, line in had.paid if not self._money.is_gone(invoice)
+        ]
+        through_s = max(ends, default=0)
         status = held["status"]
+        is_awaited = not had.paid and self._has_open(held, item["id"])
         if status in {"active", "past_due"} and is_awaited:
             return False
         if status == "active" and held["pause_collection"] is not None:
             # Nothing is given back for the rest of what is paid.
             return self._before_cancel(held, through_s)
         if status == "active":
-            return self._is_before_end(held, item)
+            return self._before_cancel(held, had.end_s + SLACK_S)
         if status == "trialing":
-            end_s = int(held["trial_end"] or item["current_period_end"])
             # Nothing is collected in a trial, so that there is nothing to pause.
+            end_s = int(held["trial_end"] or item["current_period_end"])
             return self._before_cancel(held, end_s + SLACK_S)
         if status == "past_due":
             since_s = self._owing_since_s(held)
-            in_grace = since_s is not None and self._now_s < since_s + GRACE_DAYS * DAY_S
+            in_grace = since_s is not None and self._before_cancel(
+                held, since_s + GRACE_DAYS * DAY_S
+            )
             return in_grace or self._now_s < through_s
         return bool(status == "unpaid" and self._now_s < through_s)
-
-    def _is_before_end(self, held: Body, item: Body) -> bool:
-        end_s = int(item["current_period_end"])
-        return self._before_cancel(held, end_s + SLACK_S)
 
     def _before_cancel(self, held: Body, end_s: int) -> bool:
         cancel_s = held["cancel_at"]
         return self._now_s < (end_s if cancel_s is None else min(end_s, cancel_s))
 
-    def _invoices_of(self, held: Body) -> Iterator[Body]:
-        for invoice in self._store.oldest("invoice"):
-            details = (invoice["parent"] or {}).get("subscription_details") or {}
-            if details.get("subscription") == held["id"]:
-                yield invoice
-
-    def _paying(self, held: Body, item_id: str) -> Iterator[tuple[Body, int]]:
-        """Yield each paid invoice that has the item on it, and the end of what it paid for."""
-        for invoice in self._invoices_of(held):
+    def _paying(self, held: Body, item_id: str) -> Iterator[tuple[Body, Body]]:
+        """Yield each paid invoice that has the item on it, and the line that is for the item."""
+        for invoice in self._money.invoices_of(held):
             if invoice["status"] == "paid":
-                for line in _lines_of(invoice, item_id):
-                    yield invoice, int(line["period"]["end"])
+                for line in lines_of(invoice, item_id):
+                    yield invoice, line
 
     def _has_open(self, held: Body, item_id: str) -> bool:
         return any(
-            invoice["status"] in _UNPAID
+            invoice["status"] in UNPAID
             and invoice["amount_due"] > 0
-            and any(True for _ in _lines_of(invoice, item_id))
-            for invoice in self._invoices_of(held)
+            and any(True for _ in lines_of(invoice, item_id))
+            for invoice in self._money.invoices_of(held)
         )
 
-    def _is_all_gone(self, paid: list[tuple[Body, int]]) -> bool:
+    def _is_all_gone(self, paid: list[tuple[Body, Body]]) -> bool:
         """Tell whether every payment for the item's last paid end was taken back."""
-        last_s = max((end for _, end in paid), default=None)
+        last_s = max((line["period"]["end"] for _, line in paid), default=None)
         # What cost nothing is no money that is left.
-        last = [i for i, end in paid if end == last_s and i["amount_due"] > 0]
-        return bool(last) and all(self._gone(invoice) for invoice in last)
-
-    def _gone(self, invoice: Body) -> bool:
-        return self._paid(invoice["status"], self._charges_of(invoice["id"])).is_taken_back
+        last = [
+            invoice
+            for invoice, line in paid
+            if line["period"]["end"] == last_s and invoice["amount_due"] > 0
+        ]
+        return bool(last) and all(self._money.is_gone(invoice) for invoice in last)
 
     def _owing_since_s(self, held: Body) -> int | None:
-        invoices = list(self._invoices_of(held))
+        invoices = list(self._money.invoices_of(held))
         paid_s = max((i["created"] for i in invoices if i["status"] == "paid"), default=None)
         owed = [
             i["created"]
@@ -162,45 +226,3 @@ class ProviderTruth:
             and (paid_s is None or i["created"] > paid_s)
         ]
         return min(owed, default=None)
-
-    def _charges_of(self, invoice_id: str) -> list[Body]:
-        intents = {
-            row["payment"]["payment_intent"]
-            for row in self._store.oldest("invoice_payment")
-            if row["invoice"] == invoice_id and row["payment"].get("payment_intent")
-        }
-        return [
-            charge
-            for charge in self._store.oldest("charge")
-            if charge["payment_intent"] in intents and charge["status"] == "succeeded"
-        ]
-
-    def _paid(self, status: str, charges: list[Body]) -> Paid:
-        ids = {charge["id"] for charge in charges}
-        refunded = sum(
-            refund["amount"]
-            for refund in self._store.oldest("refund")
-            if refund["charge"] in ids and refund["status"] in _BACK
-        )
-        charged = sum(charge["amount"] for charge in charges)
-        disputed = any(
-            dispute["charge"] in ids and dispute["status"] in _TAKEN
-            for dispute in self._store.oldest("dispute")
-        )
-        warned = any(
-            warning["charge"] in ids and warning["actionable"]
-            for warning in self._store.oldest("radar.early_fraud_warning")
-        )
-        is_all = bool(charges) and 0 < charged <= refunded
-        return Paid(
-            status if status in {"paid", "void", "uncollectible"} else "unpaid",
-            refunded,
-            is_all or disputed or warned,
-        )
-
-
-def _lines_of(invoice: Body, item_id: str) -> Iterator[Body]:
-    for line in invoice["lines"]["data"]:
-        details = (line["parent"] or {}).get("subscription_item_details") or {}
-        if details.get("subscription_item") == item_id and line["amount"] >= 0:
-            yield line

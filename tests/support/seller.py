@@ -25,6 +25,8 @@ from billing.reconcile.reconciler import Reconciler, ReconcileSettings
 from billing.selling.changes import Changes
 from billing.selling.checkout import Checkout, CheckoutUrls
 from billing.selling.commands import Commands
+from billing.selling.payments import Payments
+from billing.selling.refunds import Refunds
 from billing.storage.due import Account
 from billing.storage.plans import publish_plans
 from billing.storage.pool import Database
@@ -33,8 +35,9 @@ from billing.webhooks.endpoint import WebhookEndpoint
 from billing.webhooks.inbox import Inbox
 from billing.webhooks.processing import Processor
 from billing.webhooks.worker import InboxWorker, WorkerSettings
-from demo.sandbox.app import COURIER, LEDGER, create_app
+from demo.sandbox.app import COURIER, FAULTS, LEDGER, create_app
 from demo.sandbox.delivery import Courier, sign
+from demo.sandbox.faults import Faults
 from demo.sandbox.ledger import Ledger
 from tests.support.clock import FakeClock
 from tests.support.fate import Fate
@@ -44,10 +47,20 @@ from tests.support.provider_truth import GRACE_DAYS, SLACK_S
 from tests.support.sandbox import API_KEY, WEBHOOK_SECRET
 from tests.support.stripe_account import CATALOG, START_S, memory_settings
 
+MOST = 3
+"""How many of a plan one subscription may have."""
+
 _INTERVALS = {None: Interval.ONCE, "year": Interval.YEAR}
+_TRIAL_DAYS = {"year": 14}
 PLANS = tuple(
     replace(
-        make_plan(entry.name, grace_days=GRACE_DAYS, apps=(entry.name,)),
+        make_plan(
+            entry.name,
+            grace_days=GRACE_DAYS,
+            apps=(entry.name,),
+            trial_days=_TRIAL_DAYS.get(entry.name, 0),
+            max_quantity=MOST,
+        ),
         amount_minor=entry.amount_minor,
         currency=entry.currency,
         interval=_INTERVALS.get(entry.interval, Interval.MONTH),
@@ -73,6 +86,13 @@ class Hand:
     processor: Processor
     worker: InboxWorker
 
+    async def work(self, most: int) -> int:
+        """Work off so much of the inbox, or all of it, and return how much that was."""
+        worked = 0
+        while worked < most and await self.worker.process_one():
+            worked += 1
+        return worked
+
 
 @dataclass(frozen=True, slots=True)
 class Seller:
@@ -80,11 +100,15 @@ class Seller:
 
     ledger: Ledger
     courier: Courier
+    faults: Faults
     wall: FakeClock
     provider: Stripe
     hands: tuple[Hand, Hand]
     checkout: Checkout
     changes: Changes
+    payments: Payments
+    refunds: Refunds
+    commands: Commands
     reconciler: Reconciler
     http: "TestClient[web.Request, web.Application]"
 
@@ -126,6 +150,8 @@ async def open_seller(database_url: str) -> AsyncIterator[Seller]:
             livemode=False,
             timeout_s=20.0,
             retries=0,
+            # Its failures are ours to choose, and it is asked again at once.
+            cooldown_s=0.0,
         )
         stack.push_async_callback(provider.close)
 
@@ -145,14 +171,19 @@ async def open_seller(database_url: str) -> AsyncIterator[Seller]:
         site = web.Application()
         site.add_routes(endpoint.routes())
         http = await stack.enter_async_context(TestClient(TestServer(site)))
+        commands = _commands(first, provider, clock)
         yield Seller(
             ledger,
             app[COURIER],
+            app[FAULTS],
             wall,
             provider,
             (first, hands[1]),
             Checkout(first.database, provider, first.catalog, first.applier, clock, _URLS),
-            Changes(first.database, first.catalog, _commands(first, provider, clock)),
+            Changes(first.database, first.catalog, commands),
+            Payments(first.database),
+            Refunds(first.database, first.applier, commands),
+            commands,
             _reconciler(first, provider, clock, wall, inbox),
             http,
         )

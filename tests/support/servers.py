@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +36,22 @@ class Servers:
     def url_of(self, database: str) -> str:
         """Return the URL of another database of the same server."""
         return url_of(self.postgres, database)
+
+
+@asynccontextmanager
+async def new_database(servers: Servers, *, is_migrated: bool = True) -> AsyncIterator[str]:
+    """Make an empty database, and give its URL; it is dropped in the end, whoever uses it."""
+    name = f"test_{uuid.uuid4().hex}"
+    how = f'template "{servers.template}"' if is_migrated else ""
+    admin = await asyncpg.connect(servers.postgres)
+    try:
+        await admin.execute(f'create database "{name}" {how}')
+        try:
+            yield servers.url_of(name)
+        finally:
+            await admin.execute(f'drop database "{name}" with (force)')
+    finally:
+        await admin.close()
 
 
 async def _make_template(server_url: str) -> str:
