@@ -163,10 +163,14 @@ class Convergence(ProviderHistory):
             super().let_time_pass(min(days, _LONGEST_ABSENCE_DAYS))
             days -= _LONGEST_ABSENCE_DAYS
 
+    @rule()
+    def look(self) -> None:
+        """Compare midway too: what is wrong for a while only is wrong as well."""
+        self._judge()
+
     @invariant()
     def go_on(self) -> None:
         """Let the post come after every step, and somebody work, or die of it."""
-        self.tally.add("steps")
         self._settle()
         self.run(self._arrive(self.post.deliver(self.seller.events())))
         one, other = self.seller.hands
@@ -207,12 +211,17 @@ class Convergence(ProviderHistory):
     def teardown(self) -> None:
         try:
             if hasattr(self, "luck"):
-                self.run(self._come_to_rest())
-                self.run(self._compare())
+                self.tally.add("audit rows", self._judge())
                 self.tally.add("histories")
         finally:
             self.run(self.stack.aclose())
             self.store.close()
+
+    def _judge(self) -> int:
+        """Let all come to rest, compare, and return how many audit rows there are."""
+        self.run(self._come_to_rest())
+        self.tally.add("comparisons")
+        return self.run(self._compare())
 
     def _settle(self) -> None:
         while settle_next(self.ledger, self.ledger.clock.now_s()):
@@ -238,7 +247,7 @@ class Convergence(ProviderHistory):
                 return
         raise AssertionError(f"still {tick} and {worked} events after {_MOST_ROUNDS} rounds")
 
-    async def _compare(self) -> None:
+    async def _compare(self) -> int:
         now_s = self.ledger.clock.now_s()
         truth = ProviderTruth(self.store, now_s)
         database = self.seller.hands[0].database
@@ -261,7 +270,7 @@ class Convergence(ProviderHistory):
         assert waiting == 0
         verdict = await verify(database, {})
         assert not verdict.faults
-        self.tally.add("audit rows", verdict.rows)
+        return verdict.rows
 
 
 def _apps(priced: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
