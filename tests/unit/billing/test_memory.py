@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from billing.entitlements.memory import MemoryStore
 from tests.support.clock import Seconds
-from tests.support.snapshots import CLIENT, make_snapshot
+from tests.support.snapshots import CLIENT, make_grant, make_snapshot
 
 TTL_S = 60.0
 
@@ -90,13 +90,106 @@ def test_no_more_clients_are_kept_than_allowed(store: MemoryStore) -> None:
     assert kept == [3, 4]
 
 
+def test_client_who_makes_room_is_kept_packed_and_comes_back_the_same(
+    store: MemoryStore, monotonic: Seconds
+) -> None:
+    snapshot = make_snapshot(make_grant(), version=3)
+    store.put(snapshot, age_s=4)
+    monotonic.now_s += 1
+    store.put(make_snapshot(client_id="another"))
+
+    assert store.find_fresh(CLIENT) == snapshot
+    assert store.find_fresh(CLIENT) is store.find_fresh(CLIENT)
+    assert store.age_s(CLIENT) == 5
+
+
+def test_notice_reaches_who_is_packed(store: MemoryStore) -> None:
+    store.put(make_snapshot(version=1))
+    store.put(make_snapshot(client_id="another"))
+
+    store.invalidate(CLIENT, 2)
+
+    assert store.find_last_known(CLIENT) is None
+    assert store.put(make_snapshot(version=1)) is None
+
+
+def test_read_that_began_before_a_gap_is_known_and_not_fresh(store: MemoryStore) -> None:
+    gaps = store.gaps
+    store.expire_all()
+
+    store.put(make_snapshot(), gaps=gaps)
+
+    assert store.find_fresh(CLIENT) is None
+    assert store.find_last_known(CLIENT) == make_snapshot()
+
+
+def test_seeded_snapshot_is_known_and_never_fresh(store: MemoryStore) -> None:
+    store.seed(make_snapshot())
+
+    assert store.find_fresh(CLIENT) is None
+    assert store.find_last_known(CLIENT) == make_snapshot()
+    assert store.age_s(CLIENT) == float("inf")
+
+
+def test_one_good_read_replaces_what_was_seeded(store: MemoryStore) -> None:
+    store.seed(make_snapshot(make_grant(app_id="wiki")))
+
+    store.put(make_snapshot())
+
+    assert store.find_fresh(CLIENT) == make_snapshot()
+
+
+@pytest.mark.parametrize(
+    ("seeded", "known"), [(1, None), (2, 2), (3, 3)], ids=["older", "announced", "newer"]
+)
+def test_what_is_seeded_never_undoes_a_notice(
+    store: MemoryStore, seeded: int, known: int | None
+) -> None:
+    store.invalidate(CLIENT, 2)
+
+    store.seed(make_snapshot(version=seeded))
+
+    found = store.find_last_known(CLIENT)
+    assert (found.version if found else None) == known
+
+
+def test_what_was_read_is_not_replaced_by_a_seed(store: MemoryStore) -> None:
+    store.put(make_snapshot(make_grant()))
+
+    store.seed(make_snapshot())
+
+    assert store.find_fresh(CLIENT) == make_snapshot(make_grant())
+
+
+def test_while_nobody_tells_of_changes_facts_are_fresh_for_seconds_only(
+    store: MemoryStore, monotonic: Seconds
+) -> None:
+    store.put(make_snapshot())
+    monotonic.now_s += 30
+    store.hear(is_hearing=False)
+
+    monotonic.now_s += 5
+    at_the_end = store.find_fresh(CLIENT)
+    monotonic.now_s += 0.1
+    after = store.find_fresh(CLIENT)
+    store.hear(is_hearing=True)
+
+    assert (at_the_end, after, store.find_fresh(CLIENT)) == (
+        make_snapshot(),
+        None,
+        make_snapshot(),
+    )
+
+
 class NeverBack(RuleBasedStateMachine):
     """Reads and notices in any order: what is told never goes back."""
 
     def __init__(self) -> None:
         super().__init__()
         self.monotonic = Seconds()
-        self.store = MemoryStore(10, TTL_S, self.monotonic)
+        # Room for two at hand and two packed: a crowd of two pushes the client from one to the
+        # other, and never out.
+        self.store = MemoryStore(4, TTL_S, self.monotonic)
         self.highest = 0
 
     @rule(version=st.integers(1, 9))
@@ -109,6 +202,16 @@ class NeverBack(RuleBasedStateMachine):
     def hear(self, version: int) -> None:
         self.store.invalidate(CLIENT, version)
         self.highest = max(self.highest, version)
+
+    @rule(version=st.integers(1, 9))
+    def seed(self, version: int) -> None:
+        self.store.seed(make_snapshot(version=version))
+        self.highest = max(self.highest, version)
+
+    @rule()
+    def crowd(self) -> None:
+        for name in ("c-1", "c-2"):
+            self.store.put(make_snapshot(client_id=name))
 
     @rule(by_s=st.floats(0, 100))
     def wait(self, by_s: float) -> None:
