@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from billing.audit.epoch import seal_older
 from billing.crypto.keyring import KeyRing
 from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
-from billing.entitlements.redis_store import RedisStore
+from billing.entitlements.reader import EntitlementReader
+from billing.entitlements.redis_store import RedisClient, RedisStore
 from billing.entitlements.refreshing import Refreshing
+from billing.entitlements.shared import NoSharedStore, SharedStore
+from billing.entitlements.trust import Trust
 from billing.errors import BillingError, KeyRingError, UnavailableError
 from billing.ports import Clock
 from billing.storage.migrate import migrate
@@ -22,10 +23,8 @@ from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import Check
+from gateway.redis_client import redis_client_of
 from gateway.sessions import ClientDirectory, SessionStore
-
-# Of the pool's connections to Redis, a process needs as many as it has reads under way.
-_REDIS_CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,8 @@ class Stores:
     sessions: SessionStore
     clients: ClientDirectory
     refreshing: Refreshing
-    redis: Redis | None
+    shared: SharedStore
+    redis: RedisClient | None
 
 
 @asynccontextmanager
@@ -98,9 +98,16 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     database = await stack.enter_async_context(open_database(config))
     redis = _connect_redis(config, stack)
     cache = config.entitlements
+    trust = Trust()
     shared: SharedStore = NoSharedStore()
     if redis is not None:
-        shared = RedisStore(redis, cache.redis_ttl_s, time.monotonic)
+        shared = RedisStore(
+            redis,
+            trust,
+            ttl_s=cache.redis_ttl_s,
+            timeout_s=config.redis.timeout_s,
+            monotonic=time.monotonic,
+        )
     refreshing = Refreshing(database, time.monotonic)
     reader = EntitlementReader(
         MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
@@ -109,24 +116,20 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
         clock,
         cache.lookup_timeout_s,
         refreshing,
+        trust=trust,
     )
     sessions = SessionStore(
         database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
     )
-    return Stores(database, reader, sessions, ClientDirectory(database), refreshing, redis)
+    return Stores(database, reader, sessions, ClientDirectory(database), refreshing, shared, redis)
 
 
-def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:
+def _connect_redis(config: Config, stack: AsyncExitStack) -> RedisClient | None:
     """Return the shared cache, unless there is none; it need not answer at the start."""
     url = config.redis.url.get_secret_value()
     if url == "none":
         return None
-    redis: Redis = Redis.from_url(
-        url,
-        socket_timeout=config.redis.timeout_s,
-        socket_connect_timeout=config.redis.timeout_s,
-        max_connections=_REDIS_CONNECTIONS,
-    )
+    redis = redis_client_of(url, config.redis.timeout_s)
     stack.push_async_callback(redis.aclose)
     return redis
 

@@ -1,69 +1,126 @@
-"""Listens for changes: one connection of its own, and a clean slate after every gap."""
+"""Listens for changes on a connection of its own, and finds out what it missed after every gap.
+
+How a gap is closed: while all is well, the number of the oldest transaction that has not ended is
+noted every few seconds. After the connection was lost, whatever a transaction with that number or a
+later one changed is read; what such a transaction changes later on is told by notices again.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
 import asyncpg
 import structlog
 
+from billing.storage.changes import read_changes, read_mark
+
 _log = structlog.get_logger("billing.invalidation")
 
-_CONNECT_TIMEOUT_S = 5.0
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 5.0
+_CONNECT_TIMEOUT_S: Final = 5.0
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 5.0
 # A connection that died without a word (a pulled cable) is found by asking now and then.
-_CHECK_EVERY_S = 5.0
+_CHECK_EVERY_S: Final = 2.0
+_ANSWER_TIMEOUT_S: Final = 2.0
+_NOTICES: Final = 10_000
+# Past this many clients it is cheaper to read everybody anew who comes.
+_MOST_MISSED: Final = 10_000
 
 Handler = Callable[[str], Awaitable[None]]
+Missed = Sequence[tuple[str, int]] | None
+"""Clients whose facts changed, with the versions that they are at; None: nobody can say whose."""
+
+
+class Ears(Protocol):
+    """Who has to know whether all changes are heard."""
+
+    def lost(self) -> None:
+        """Changes may go unheard from now on."""
+        ...
+
+    def hears(self, missed: Missed) -> None:
+        """All changes are heard from now on, and `missed` are those that were not."""
+        ...
 
 
 class Listener:
-    """Calls a handler with each notice's payload; `on_gap` after every (re)connect.
+    """Calls a handler with each notice's payload, and tells `ears` of every gap.
 
-    Notices that were sent while nobody listened are gone, so `on_gap` has to make
-    the caches read anew.
+    `beside` is run for as long: another way by which notices come.
     """
 
     def __init__(
-        self, url: str, handlers: Mapping[str, Handler], on_gap: Callable[[], None]
+        self,
+        url: str,
+        handlers: Mapping[str, Handler],
+        ears: Ears,
+        *,
+        beside: Callable[[], Awaitable[None]] | None = None,
+        most_missed: int = _MOST_MISSED,
+        check_every_s: float = _CHECK_EVERY_S,
     ) -> None:
         self._url = url
         self._handlers = handlers
-        self._on_gap = on_gap
-        self._notices: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=10_000)
+        self._ears = ears
+        self._beside = beside
+        self._most_missed = most_missed
+        self._check_every_s = check_every_s
+        self._notices: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_NOTICES)
+        self._mark: int | None = None
+        self._newer_mark: int | None = None
         self.connected = asyncio.Event()
+        # Of the machine's clock: for whoever reads it, not to decide by.
+        self.deaf_since_at: datetime | None = datetime.now(UTC)
 
     async def run(self) -> None:
         """Listen until cancelled; reconnects with growing waits."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._dispatch(), name="notices")
-            wait_s = _FIRST_WAIT_S
-            while True:
-                try:
-                    await self._listen()
-                    wait_s = _FIRST_WAIT_S
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-                    _log.warning("listener_lost", why=str(e) or type(e).__name__)
-                self.connected.clear()
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+            tasks.create_task(self._keep_listening(), name="listening")
+            if self._beside is not None:
+                await self._beside()
+
+    async def _keep_listening(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                await self._listen()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("listener_lost", why=str(error) or type(error).__name__)
+            if self.connected.is_set():
+                wait_s = _FIRST_WAIT_S
+            self.connected.clear()
+            self._ears.lost()
+            if self.deaf_since_at is None:
+                self.deaf_since_at = datetime.now(UTC)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
     async def _listen(self) -> None:
         """Hold one connection until it is lost."""
-        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(
+            self._url, timeout=_CONNECT_TIMEOUT_S, command_timeout=_ANSWER_TIMEOUT_S
+        )
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())
             for channel in self._handlers:
                 await connection.add_listener(channel, self._receive)
-            self._on_gap()
+            # In this order: what is committed after this reading, is told by a notice.
+            changes = await read_changes(connection, self._mark, self._most_missed)
+            self._mark = self._newer_mark = changes.mark
+            self._ears.hears(changes.clients)
             self.connected.set()
+            self.deaf_since_at = None
             while not lost.is_set():
                 try:
-                    async with asyncio.timeout(_CHECK_EVERY_S):
+                    async with asyncio.timeout(self._check_every_s):
                         await lost.wait()
                 except TimeoutError:
-                    await connection.execute("select 1", timeout=_CONNECT_TIMEOUT_S)
+                    # The mark of the check before: a transaction becomes visible a moment before
+                    # its notice is sent, and that moment is over by now.
+                    self._mark, self._newer_mark = self._newer_mark, await read_mark(connection)
         finally:
             connection.terminate()
 
@@ -72,7 +129,8 @@ class Listener:
             self._notices.put_nowait((channel, str(payload)))
         except asyncio.QueueFull:
             # Too many at once to follow one by one: read everything anew instead.
-            self._on_gap()
+            self._ears.lost()
+            self._ears.hears(None)
 
     async def _dispatch(self) -> None:
         while True:

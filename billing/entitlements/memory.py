@@ -32,7 +32,7 @@ class MemoryStore:
         self._packed: LRUCache[bytes, bytes] = LRUCache(max(1, clients - most_at_hand))
         self._packing = Packing()
         self._ttl_s = ttl_s
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._deaf_since_s: float | None = None
         self.gaps = _SEEDED + 1
 
@@ -41,7 +41,7 @@ class MemoryStore:
         entry = self._at_hand.get(client_id) or self._unpack(client_id)
         if entry is None or entry.snapshot is None or entry.gaps != self.gaps:
             return None
-        now_s = self._monotonic()
+        now_s = self.monotonic()
         if now_s - entry.loaded_s > self._ttl_s:
             return None
         deaf_since_s = self._deaf_since_s
@@ -59,7 +59,7 @@ class MemoryStore:
         entry = self._at_hand.get(client_id) or self._unpack(client_id)
         if entry is None or entry.snapshot is None or entry.gaps == _SEEDED:
             return float("inf")
-        return self._monotonic() - entry.loaded_s + entry.age_s
+        return self.monotonic() - entry.loaded_s + entry.age_s
 
     def put(
         self, snapshot: Snapshot, age_s: float = 0.0, gaps: int | None = None
@@ -74,7 +74,7 @@ class MemoryStore:
         if entry is not None and snapshot.version < entry.floor:
             return None
         gaps = self.gaps if gaps is None else gaps
-        self._keep(client_id, Entry(snapshot, snapshot.version, gaps, self._monotonic(), age_s))
+        self._keep(client_id, Entry(snapshot, snapshot.version, gaps, self.monotonic(), age_s))
         return snapshot
 
     def seed(self, snapshot: Snapshot) -> None:
@@ -116,7 +116,7 @@ class MemoryStore:
         if is_hearing:
             self._deaf_since_s = None
         elif self._deaf_since_s is None:
-            self._deaf_since_s = self._monotonic()
+            self._deaf_since_s = self.monotonic()
 
     def _unpack(self, client_id: str) -> Entry | None:
         """Return the entry that is kept packed, from now on at hand."""

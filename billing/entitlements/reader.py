@@ -1,47 +1,29 @@
 """Reads what a client holds: memory, then Valkey, then Postgres, one flight a client."""
 
 import asyncio
-from datetime import datetime
 from typing import Final, Protocol
 
 from billing.entitlements.codec import to_snapshot
+from billing.entitlements.errands import Errands
+from billing.entitlements.invalidation import Missed
 from billing.entitlements.memory import MemoryStore
+from billing.entitlements.owed import Owed
 from billing.entitlements.refreshing import NoRefreshing
+from billing.entitlements.rest import Rest
+from billing.entitlements.shared import Shared, SharedStore
+from billing.entitlements.trust import Trust
 from billing.errors import UnavailableError
 from billing.ports import Clock
 from billing.storage.grants import read_snapshot_row
 from billing.storage.pool import Database
 from policies.model import Snapshot, Unknown
 
-
-class SharedStore(Protocol):
-    """A cache outside the process; `redis_store.RedisStore`, or `NoSharedStore`."""
-
-    async def find(self, client_id: str) -> Snapshot | None:
-        """Return a snapshot, or None for a miss or a failure."""
-        ...
-
-    async def put(self, snapshot: Snapshot) -> None:
-        """Keep the snapshot unless a newer one is known."""
-        ...
-
-    async def invalidate(self, client_id: str, version: int) -> None:
-        """Drop what is below `version`."""
-        ...
-
-
-class NoSharedStore:
-    """Stands in where no Redis is configured; a first-class mode, not a fault."""
-
-    async def find(self, client_id: str) -> Snapshot | None:  # noqa: ARG002 - nothing is kept
-        """Miss."""
-        return None
-
-    async def put(self, snapshot: Snapshot) -> None:
-        """Keep nothing."""
-
-    async def invalidate(self, client_id: str, version: int) -> None:
-        """Drop nothing."""
+# Reads under way, of a client each. More are a stampede of clients who were never here, and would
+# only wait for the database longer than a look-up may take.
+_MOST_FLIGHTS: Final = 10_000
+# Snapshots on their way to the shared cache; of more it is not told.
+_MOST_PUTS: Final = 1_000
+_RESTS: Final = "Postgres did not answer a moment ago"
 
 
 class Refresh(Protocol):
@@ -70,6 +52,9 @@ class EntitlementReader:
         clock: Clock,
         timeout_s: float,
         refresh: Refresh = _NO_REFRESHING,
+        *,
+        trust: Trust | None = None,
+        most_flights: int = _MOST_FLIGHTS,
     ) -> None:
         self._memory = memory
         self._shared = shared
@@ -77,8 +62,12 @@ class EntitlementReader:
         self._clock = clock
         self._timeout_s = timeout_s
         self._refresh = refresh
+        self._trust = trust or Trust()
+        self._most_flights = most_flights
+        self._owed = Owed(shared, self._trust.doubt)
+        self._rest = Rest(memory.monotonic)
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
-        self._gap_ended_at: datetime | None = None
+        self._puts = Errands(_MOST_PUTS)
 
     def find(self, client_id: str) -> Snapshot | None:
         """Return a fresh snapshot from memory without waiting, or None."""
@@ -113,17 +102,37 @@ class EntitlementReader:
         return await self.read_truth(client_id)
 
     async def invalidate(self, client_id: str, version: int) -> None:
-        """Take note that the client's facts are at `version` now."""
+        """Take note that the client's facts are at `version` now; see `outdate`."""
+        self.outdate(client_id, version)
+
+    def outdate(self, client_id: str, version: int) -> None:
+        """Take note that the client's facts are at `version` now, and have Redis told of it."""
+        self.hear(client_id, version)
+        self._owed.add(client_id, version)
+
+    def hear(self, client_id: str, version: int) -> None:
+        """Take note that the client's facts are at `version`, as Redis knows already."""
         self._memory.invalidate(client_id, version)
-        await self._shared.invalidate(client_id, version)
 
-    def forget_freshness(self) -> None:
-        """Read everything anew on next use; for when notices may have been missed.
+    def lost(self) -> None:
+        """Changes may go unheard from now on (`invalidation.Ears`)."""
+        self._memory.hear(is_hearing=False)
+        self._trust.hear(is_hearing=False)
 
-        What the shared store holds from before may be what the missed notices outdated.
-        """
-        self._memory.expire_all()
-        self._gap_ended_at = self._clock()
+    def hears(self, missed: Missed) -> None:
+        """All changes are heard from now on; what was missed is read anew on next use."""
+        if missed is None:
+            self._memory.expire_all()
+        else:
+            for client_id, version in missed:
+                self.outdate(client_id, version)
+        self._memory.hear(is_hearing=True)
+        self._trust.hear(is_hearing=True)
+
+    async def settled(self) -> None:
+        """Return once Redis was told of all that it was to be told of until now."""
+        await self._puts.settled()
+        await self._owed.settled()
 
     async def _fly(self, client_id: str, *, shared: bool) -> Snapshot | Unknown:
         """Join the read of this client that is under way, or begin one.
@@ -133,6 +142,9 @@ class EntitlementReader:
         key = f"{client_id}/{shared}"
         flight = self._flights.get(key)
         if flight is None:
+            refusal = self._find_refusal(client_id)
+            if refusal is not None:
+                return refusal
             flight = asyncio.create_task(
                 self._load(client_id, shared=shared), name=f"entitlement:{client_id}"
             )
@@ -140,35 +152,69 @@ class EntitlementReader:
             flight.add_done_callback(lambda _: self._flights.pop(key, None))
         return await asyncio.shield(flight)
 
+    def _find_refusal(self, client_id: str) -> Unknown | None:
+        """Return why not even to ask now, if so.
+
+        While Postgres fails, who can be served by what was last known need not wait for it.
+        """
+        if len(self._flights) >= self._most_flights:
+            return Unknown("too many wait for the facts of other clients")
+        if (
+            not self._rest.is_over
+            and self._memory.find_last_known(client_id) is not None
+            and not self._rest.may_try()
+        ):
+            return Unknown(_RESTS)
+        return None
+
     async def _load(self, client_id: str, *, shared: bool) -> Snapshot | Unknown:
+        found: Shared | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 if shared:
                     found = await self._shared.find(client_id)
-                    if found is not None and (kept := self._take(found)) is not None:
+                if found is not None:
+                    if (kept := self._keep(found)) is not None:
                         return kept
-                return await self._load_truth(client_id)
+                    if not self._rest.is_over and not self._rest.may_try():
+                        return self._fall_back(found, _RESTS)
+                read = await self._load_truth(client_id)
         except UnavailableError as error:
-            return Unknown(str(error))
+            self._rest.failed()
+            return self._fall_back(found, str(error))
         except TimeoutError:
-            return Unknown("Postgres did not answer in time")
+            self._rest.failed()
+            return self._fall_back(found, "Postgres did not answer in time")
+        self._rest.succeeded()
+        return read
 
-    def _take(self, found: Snapshot) -> Snapshot | None:
-        """Keep a snapshot of the shared store, unless it may be outdated."""
-        if self._gap_ended_at is not None and found.taken_at < self._gap_ended_at:
+    def _keep(self, found: Shared) -> Snapshot | None:
+        """Keep a snapshot of the shared cache, unless it may be outdated."""
+        snapshot = found.snapshot
+        if not self._trust.covers(found.as_of) or self._is_outdated(snapshot):
             return None
-        age_s = (self._clock() - found.taken_at).total_seconds()
-        return self._memory.put(found, max(0.0, age_s))
+        age_s = (self._clock() - snapshot.taken_at).total_seconds()
+        return self._memory.put(snapshot, max(0.0, age_s))
+
+    def _is_outdated(self, snapshot: Snapshot) -> bool:
+        return snapshot.version < self._owed.floor(snapshot.client_id)
+
+    def _fall_back(self, found: Shared | None, why: str) -> Unknown:
+        """Remember what the shared cache had as the last known, now that nobody knows better."""
+        if found is not None and not self._is_outdated(found.snapshot):
+            self._memory.seed(found.snapshot)
+        return Unknown(why)
 
     async def _load_truth(self, client_id: str) -> Snapshot | Unknown:
         # A notice may overtake the read it outdates; the second read then sees the change.
         for _ in range(2):
+            doubts, gaps, now = self._trust.doubts, self._memory.gaps, self._clock()
             async with self._database.connection() as connection:
                 row = await read_snapshot_row(connection, client_id)
-            snapshot = to_snapshot(
-                client_id, row["version"], self._clock(), row["grants"], row["blocks"]
-            )
-            if self._memory.put(snapshot) is not None:
-                await self._shared.put(snapshot)
+            self._trust.learn(row["next_number"], doubts)
+            snapshot = to_snapshot(client_id, row["version"], now, row["grants"], row["blocks"])
+            if self._memory.put(snapshot, gaps=gaps) is not None:
+                put = self._shared.put(snapshot, row["as_of"])
+                self._puts.send(put, "snapshot for redis")
                 return snapshot
         return Unknown("Postgres answers with facts older than a change it announced")

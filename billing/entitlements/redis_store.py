@@ -4,78 +4,165 @@ It is a cache and nothing more: every failure is a miss, and a failing server is
 alone for a moment, so that it costs no request its time-out.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from billing.entitlements.codec import FORMAT, decode, encode
+from billing.entitlements.rest import Rest
+from billing.entitlements.shared import Shared
+from billing.entitlements.trust import Trust
 from policies.model import Snapshot
 
 _log = structlog.get_logger("billing.redis")
 
-_REST_AFTER_FAILURE_S = 1.0
+RedisClient: TypeAlias = Redis | RedisCluster
 
-# A hash of version and snapshot. An older version never replaces a newer one, and a
-# notice leaves the version without a snapshot, so that a slow reader cannot put the
-# old one back. KEYS[1]; ARGV: version, snapshot or '', ttl in ms.
-_PUT = """
-local held = tonumber(redis.call('HGET', KEYS[1], 'v') or '-1')
-local version = tonumber(ARGV[1])
-if version < held or (version == held and ARGV[2] == '') then return 0 end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
+CHANNEL: Final = "tollway_changes"
+"""Payload: the notice's channel, a space, and its own payload."""
+
+# Fewer than the connections that the client may open: who waits here fails nobody.
+_AT_ONCE: Final = 48
+# So many of one batch of changes: a flood of them leaves room for those who read.
+_CHANGES_AT_ONCE: Final = 16
+# As long as processes take to hear of the same change.
+_TOLD_S: Final = 30
+
+# Each script touches one key and answers with the history of writes that its server has, which
+# another server in its place does not share (a replica that is promoted begins a new one, and so
+# does a server that starts).
+_HISTORY = """
+local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
 """
+
+# KEYS[1].
+_FIND = f"""{_HISTORY}
+local held = redis.call('HMGET', KEYS[1], 's', 'n')
+return {{history, held[1], held[2]}}
+"""
+
+# A hash of version, snapshot, and what it has seen. An older version never replaces a newer one,
+# and of one version the later reading stays. KEYS[1]; ARGV: version, snapshot, as_of, ttl in ms.
+_PUT = f"""{_HISTORY}
+local held = redis.call('HMGET', KEYS[1], 'v', 'n')
+local version, newest = tonumber(ARGV[1]), tonumber(held[1] or '-1')
+if version > newest or version == newest and tonumber(ARGV[3]) >= tonumber(held[2] or '-1') then
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'n', ARGV[3])
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
+return {{history}}
+"""
+
+# A notice leaves the version without a snapshot, so that a slow reader cannot put the old one
+# back. The first to bring it tells all others, of whom some may not hear Postgres.
+# KEYS[1]; ARGV: version, ttl in ms, channel, message.
+_INVALIDATE = f"""{_HISTORY}
+if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'v') or '-1') then
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', '', 'n', '-1')
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    redis.call('PUBLISH', ARGV[3], ARGV[4])
+end
+return {{history}}
+"""
+
+# KEYS[1]; ARGV: seconds, channel, message.
+_TELL = f"""{_HISTORY}
+if redis.call('SET', KEYS[1], '', 'NX', 'EX', ARGV[1]) then
+    redis.call('PUBLISH', ARGV[2], ARGV[3])
+end
+return {{history}}
+"""
+
+_Script: TypeAlias = Callable[..., Awaitable[Any]]  # What a script gives is its own affair.
 
 
 class RedisStore:
     """Snapshots under `tollway:entitlement:<format>:<client id>`, each for `ttl_s`."""
 
-    def __init__(self, redis: Redis, ttl_s: float, monotonic: Callable[[], float]) -> None:
-        self._redis = redis
+    def __init__(
+        self,
+        redis: RedisClient,
+        trust: Trust,
+        *,
+        ttl_s: float,
+        timeout_s: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._trust = trust
         self._ttl_ms = int(ttl_s * 1000)
-        self._monotonic = monotonic
-        self._rests_until_s = float("-inf")
-        self._put = redis.register_script(_PUT)
+        self._timeout_s = timeout_s
+        self._rest = Rest(monotonic)
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._is_parted = isinstance(redis, RedisCluster)
+        self._find, self._put, self._invalidate, self._tell = (
+            redis.register_script(script) for script in (_FIND, _PUT, _INVALIDATE, _TELL)
+        )
 
-    async def find(self, client_id: str) -> Snapshot | None:
+    async def find(self, client_id: str) -> Shared | None:
         """Return the snapshot, or None when there is none or the server fails."""
-        if self._is_resting():
+        answer = await self._ask(self._find, _key(client_id), ())
+        if answer is None or not answer[1]:
             return None
         try:
-            text = await self._redis.hget(_key(client_id), "s")
-        except (RedisError, OSError, TimeoutError) as error:
-            self._rest(error)
-            return None
-        try:
-            return decode(text) if text else None
-        except ValueError:
+            return Shared(decode(answer[1]), int(answer[2]))
+        except (ValueError, TypeError):
             return None
 
-    async def put(self, snapshot: Snapshot) -> None:
+    async def put(self, snapshot: Snapshot, as_of: int) -> None:
         """Keep the snapshot unless a newer version is known there."""
-        await self._write(snapshot.client_id, snapshot.version, encode(snapshot))
+        args = (snapshot.version, encode(snapshot), as_of, self._ttl_ms)
+        await self._ask(self._put, _key(snapshot.client_id), args)
 
-    async def invalidate(self, client_id: str, version: int) -> None:
-        """Drop the client's snapshot below `version`, and refuse such ones."""
-        await self._write(client_id, version, "")
+    async def invalidate(self, changes: Mapping[str, int], channel: str) -> bool:
+        """Drop what is below the versions, refuse such ones, and tell all; True if that is done."""
+        todo = list(changes.items())
+        for start in range(0, len(todo), _CHANGES_AT_ONCE):
+            batch = todo[start : start + _CHANGES_AT_ONCE]
+            done = await asyncio.gather(
+                *(self._outdate(client_id, version, channel) for client_id, version in batch)
+            )
+            if not all(done):
+                return False
+        return True
 
-    async def _write(self, client_id: str, version: int, text: str) -> None:
-        if self._is_resting():
-            return
+    async def tell(self, channel: str, payload: str) -> None:
+        """Tell all processes of something that ended, once however many of them do."""
+        key = f"tollway:told:{channel}:{payload}"
+        await self._ask(self._tell, key, (_TOLD_S, CHANNEL, f"{channel} {payload}"))
+
+    async def _outdate(self, client_id: str, version: int, channel: str) -> bool:
+        message = f"{channel} {client_id}:{version}"
+        args = (version, self._ttl_ms, CHANNEL, message)
+        return await self._ask(self._invalidate, _key(client_id), args) is not None
+
+    async def _ask(self, script: _Script, key: str, args: Sequence[object]) -> list[bytes] | None:
+        """Run the script on its key; None if the server fails, or rests after a failure."""
+        if not self._rest.may_try():
+            return None
         try:
-            await self._put(keys=[_key(client_id)], args=[version, text, self._ttl_ms])
+            async with self._in_time():
+                answer: list[bytes] = await script(keys=[key], args=args)
         except (RedisError, OSError, TimeoutError) as error:
-            self._rest(error)
+            self._rest.failed()
+            _log.warning("redis_unavailable", why=str(error) or type(error).__name__)
+            return None
+        self._rest.succeeded()
+        part = key_slot(key.encode()) if self._is_parted else 0
+        self._trust.answered(part, answer[0].decode())
+        return answer
 
-    def _is_resting(self) -> bool:
-        return self._monotonic() < self._rests_until_s
-
-    def _rest(self, error: Exception) -> None:
-        self._rests_until_s = self._monotonic() + _REST_AFTER_FAILURE_S
-        _log.warning("redis_unavailable", why=str(error) or type(error).__name__)
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Wait for room, and for what is done within, no longer than `timeout_s` in all."""
+        async with asyncio.timeout(self._timeout_s), self._room:
+            yield
 
 
 def _key(client_id: str) -> str:

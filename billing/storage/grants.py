@@ -80,8 +80,10 @@ async def bump_version(connection: Connection, client_id: str) -> int:
     """
     version = int(
         await connection.fetchval(
-            "insert into entitlement_versions (client_id, version) values ($1::text::uuid, 1)"
-            " on conflict (client_id) do update set version = entitlement_versions.version + 1"
+            "insert into entitlement_versions (client_id, version, changed_in)"
+            " values ($1::text::uuid, 1, pg_current_xact_id())"
+            " on conflict (client_id) do update"
+            " set version = entitlement_versions.version + 1, changed_in = excluded.changed_in"
             " returning version",
             client_id,
         )
@@ -91,7 +93,11 @@ async def bump_version(connection: Connection, client_id: str) -> int:
 
 
 async def read_snapshot_row(connection: Connection, client_id: str) -> asyncpg.Record:
-    """Return version, grants and blocks in one statement, so that they belong together."""
+    """Return version, grants and blocks in one statement, so that they belong together.
+
+    The row is as of Postgres' own order of transactions: it has all that were numbered below
+    `as_of`, and none that was given `next_number` or a higher one.
+    """
     row = await connection.fetchrow(
         """
         select
@@ -105,7 +111,9 @@ async def read_snapshot_row(connection: Connection, client_id: str) -> asyncpg.R
             (select jsonb_agg(jsonb_build_array(
                         b.app_id, b.service, b.reason, extract(epoch from b.from_at)::float8,
                         extract(epoch from b.until_at)::float8) order by b.id)
-             from blocks b where b.client_id = c.id) as blocks
+             from blocks b where b.client_id = c.id) as blocks,
+            pg_snapshot_xmin(pg_current_snapshot())::text::bigint as as_of,
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_number
         from (select $1::text::uuid as id) c
         """,
         client_id,

@@ -16,7 +16,7 @@ from gateway.config.reflect import holds_secret, is_secret, model_of
 from gateway.config.schema import Config
 from gateway.config.source import Document, KeyPath
 
-_URL = re.compile(r"[a-z]+://")
+_URL = re.compile(r"[a-z+]+://")
 _PASSWORD = re.compile(r"[?&](ssl)?password=[^&]", re.IGNORECASE)
 _DATABASE, _REDIS = ("database", "url"), ("redis", "url")
 # A shorter one would blot out ordinary words, and is refused anyway or worth nothing.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, Strict
 
+from gateway.config.redis_url import parse_redis_url
 from gateway.config.route_paths import check_route_path
 from gateway.config.scalars import Substituted, resolve
 
@@ -145,8 +146,8 @@ def _why_no_network(value: str) -> str:
 
 def _redis_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if text != "none" and not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("expected none, or a URL that begins with redis://, rediss:// or unix://")
+    if text != "none":
+        parse_redis_url(text)
     return value
 
 

@@ -16,7 +16,8 @@ from billing.api.places import Places
 from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore
+from billing.entitlements.reader import EntitlementReader
+from billing.entitlements.shared import NoSharedStore
 from billing.metrics import NO_METER, Meter, NoMeter
 from billing.model import Cause, Interval, Plan, Source
 from billing.providers.stripe.adapter import Stripe

@@ -19,7 +19,8 @@ from billing.api.wrong_turns import tell_wrong_turns
 from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore
+from billing.entitlements.reader import EntitlementReader
+from billing.entitlements.shared import NoSharedStore
 from billing.facts import parse_ref
 from billing.model import Cause, Interval, Source
 from billing.oauth.endpoint import TokenEndpoint

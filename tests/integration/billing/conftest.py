@@ -8,7 +8,8 @@ import pytest
 from billing.apply import Applier
 from billing.catalog import Catalog
 from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore
+from billing.entitlements.reader import EntitlementReader
+from billing.entitlements.shared import NoSharedStore
 from billing.facts import parse_ref
 from billing.metrics import NoMeter
 from billing.model import Cause, Hosted, Interval, Plan, Source

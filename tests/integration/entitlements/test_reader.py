@@ -5,11 +5,10 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from billing.entitlements.memory import MemoryStore
-from billing.entitlements.reader import EntitlementReader, NoSharedStore, SharedStore
-from billing.entitlements.redis_store import RedisStore
+from billing.entitlements.reader import EntitlementReader
+from billing.entitlements.shared import NoSharedStore, Shared, SharedStore
 from billing.errors import UnavailableError
 from billing.storage.pool import Database
 from policies.model import Snapshot, Unknown
@@ -18,13 +17,25 @@ from tests.support.clock import FakeClock
 
 
 def make_reader(
-    database: Database, clock: FakeClock, shared: SharedStore | None = None
+    database: Database,
+    clock: FakeClock,
+    shared: SharedStore | None = None,
+    *,
+    timeout_s: float = 5.0,
+    most_flights: int = 1_000,
 ) -> EntitlementReader:
     def monotonic() -> float:
         return clock().timestamp()
 
     memory = MemoryStore(100, 60.0, monotonic)
-    return EntitlementReader(memory, shared or NoSharedStore(), database, clock, 5.0)
+    return EntitlementReader(
+        memory,
+        shared or NoSharedStore(),
+        database,
+        clock,
+        timeout_s,
+        most_flights=most_flights,
+    )
 
 
 def apps_of(facts: Snapshot | Unknown) -> set[str]:
@@ -80,64 +91,6 @@ async def test_truth_is_read_past_every_cache(reader: EntitlementReader, writer:
     assert apps_of(await reader.read(writer.client_id)) == {"notes"}
 
 
-async def test_stale_snapshot_of_valkey_is_passed_over_after_a_notice(
-    database: Database, writer: Writer, clock: FakeClock, redis: Redis
-) -> None:
-    shared = RedisStore(redis, 60, lambda: 0.0)
-    old = await make_reader(database, clock, shared).read(writer.client_id)
-    version = await writer.grant("notes")
-    assert isinstance(old, Snapshot)
-    reader = make_reader(database, clock, shared)
-    # Only this process has heard of the change; Valkey holds the old snapshot still.
-    reader._memory.invalidate(writer.client_id, version)
-
-    facts = await reader.read(writer.client_id)
-
-    assert await shared.find(writer.client_id) == facts
-    assert apps_of(facts) == {"notes"}
-
-
-async def test_second_process_is_served_by_valkey(
-    database: Database, writer: Writer, clock: FakeClock, redis: Redis
-) -> None:
-    shared = RedisStore(redis, 60, lambda: 0.0)
-    await writer.grant("notes")
-    first = await make_reader(database, clock, shared).read(writer.client_id)
-    await database.close()
-
-    second = await make_reader(database, clock, shared).read(writer.client_id)
-
-    assert second == first
-
-
-async def test_what_valkey_holds_from_before_a_gap_is_not_believed(
-    database: Database, writer: Writer, clock: FakeClock, redis: Redis
-) -> None:
-    shared = RedisStore(redis, 60, lambda: 0.0)
-    await make_reader(database, clock, shared).read(writer.client_id)
-    reader = make_reader(database, clock, shared)
-    # Changed while nobody listened: neither this process nor Valkey was told.
-    await writer.grant("notes")
-    clock.move(seconds=1)
-
-    reader.forget_freshness()
-
-    assert apps_of(await reader.read(writer.client_id)) == {"notes"}
-
-
-async def test_snapshot_from_valkey_is_as_old_as_it_was_read(
-    database: Database, writer: Writer, clock: FakeClock, redis: Redis
-) -> None:
-    shared = RedisStore(redis, 60, lambda: 0.0)
-    await make_reader(database, clock, shared).read(writer.client_id)
-    clock.move(seconds=50)
-    reader = make_reader(database, clock, shared)
-
-    await reader.read(writer.client_id)
-
-    assert reader.age_s(writer.client_id) == 50
-
-
 async def test_database_that_only_reads_is_unavailable_and_no_crash(database: Database) -> None:
     with pytest.raises(UnavailableError, match="read-only"):
         async with database.connection() as connection, connection.transaction(readonly=True):
@@ -150,7 +103,7 @@ class CountingStore(NoSharedStore):
     def __init__(self) -> None:
         self.looks = 0
 
-    async def find(self, client_id: str) -> Snapshot | None:
+    async def find(self, client_id: str) -> Shared | None:
         self.looks += 1
         return None
 
@@ -214,6 +167,87 @@ async def test_database_that_hangs_makes_facts_unknown_within_our_time(
         facts = await reader.read(writer.client_id)
 
     assert isinstance(facts, Unknown)
+
+
+async def test_while_postgres_fails_the_known_do_not_wait_for_it(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    await writer.grant("notes")
+    reader = make_reader(database, clock, timeout_s=0.2)
+    await reader.read(writer.client_id)
+    clock.move(seconds=61)
+
+    async with database.transaction() as connection:
+        await connection.execute("lock table grants in access exclusive mode")
+        first = await reader.read(writer.client_id)
+        again = await reader.read(writer.client_id)
+
+    assert isinstance(first, Unknown)
+    assert again == Unknown("Postgres did not answer a moment ago")
+
+
+async def test_a_second_after_a_failure_one_read_tries_again(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    await writer.grant("notes")
+    reader = make_reader(database, clock, timeout_s=0.2)
+    await reader.read(writer.client_id)
+    clock.move(seconds=61)
+    async with database.transaction() as connection:
+        await connection.execute("lock table grants in access exclusive mode")
+        await reader.read(writer.client_id)
+    clock.move(seconds=1)
+
+    assert apps_of(await reader.read(writer.client_id)) == {"notes"}
+
+
+async def test_who_was_never_seen_is_read_however_often_others_failed(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    reader = make_reader(database, clock, timeout_s=0.2)
+    async with database.transaction() as connection:
+        await connection.execute("lock table grants in access exclusive mode")
+        await reader.read(str(uuid.uuid4()))
+
+    assert apps_of(await reader.read(writer.client_id)) == set()
+
+
+async def test_more_reads_at_once_than_allowed_are_unknown_and_no_queue(
+    database: Database, clock: FakeClock
+) -> None:
+    reader = make_reader(database, clock, most_flights=3)
+
+    found = await asyncio.gather(*(reader.read(str(uuid.uuid4())) for _ in range(5)))
+
+    assert [isinstance(facts, Unknown) for facts in found] == [False] * 3 + [True] * 2
+
+
+async def test_gap_that_can_be_told_leaves_all_others_warm(
+    reader: EntitlementReader, writer: Writer
+) -> None:
+    other = str(uuid.uuid4())
+    await reader.read(writer.client_id)
+    await reader.read(other)
+    version = await writer.grant("notes")
+
+    reader.lost()
+    reader.hears([(writer.client_id, version)])
+
+    assert reader.find(writer.client_id) is None
+    assert reader.find(other) is not None
+
+
+async def test_gap_that_cannot_be_told_makes_all_be_read_anew(
+    reader: EntitlementReader, writer: Writer
+) -> None:
+    await reader.read(writer.client_id)
+    await writer.grant("notes")
+
+    reader.lost()
+    reader.hears(None)
+
+    assert reader.find(writer.client_id) is None
+    assert apps_of(await reader.read(writer.client_id)) == {"notes"}
 
 
 async def test_facts_older_than_an_announced_change_are_unknown(

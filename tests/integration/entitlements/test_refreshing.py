@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from billing.entitlements.invalidation import Listener
+from billing.entitlements.invalidation import Listener, Missed
 from billing.entitlements.refreshing import Refreshing
 from billing.storage import refresh_notices
 from billing.storage.pool import Database
@@ -24,6 +24,16 @@ def refreshing(database: Database, clock: FakeClock) -> Refreshing:
     return Refreshing(database, lambda: clock().timestamp())
 
 
+class NoEars:
+    """Nobody who has to know of gaps."""
+
+    def lost(self) -> None:
+        pass
+
+    def hears(self, missed: Missed) -> None:
+        pass
+
+
 @asynccontextmanager
 async def listening(url: str, refreshing: Refreshing, on_asked: Answer) -> AsyncIterator[None]:
     """Let notices of either kind be heard within."""
@@ -31,7 +41,7 @@ async def listening(url: str, refreshing: Refreshing, on_asked: Answer) -> Async
         refresh_notices.ASKED: on_asked,
         refresh_notices.ANSWERED: refreshing.answered,
     }
-    listener = Listener(url, handlers, lambda: None)
+    listener = Listener(url, handlers, NoEars())
     task = asyncio.create_task(listener.run())
     try:
         async with asyncio.timeout(30):

@@ -1,0 +1,83 @@
+"""Hears of changes through Redis, too: whoever lost Postgres, learns of them from the others.
+
+It is a second ear and no more. What it misses is missed without a word, so that neither trust nor
+freshness ever rests on it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from billing.entitlements.invalidation import Handler
+from billing.entitlements.redis_store import CHANNEL, RedisClient
+
+_log = structlog.get_logger("billing.redis")
+
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 5.0
+# A connection that died without a word (a pulled cable) is found by asking now and then.
+_CHECK_EVERY_S: Final = 2.0
+
+
+class RedisListener:
+    """Calls a handler with the payload of each notice that another process passed on."""
+
+    def __init__(self, redis: RedisClient, handlers: Mapping[str, Handler]) -> None:
+        self._redis = redis
+        self._handlers = handlers
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen until cancelled; reconnects with growing waits."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError, TimeoutError) as error:
+                _log.warning("redis_listener_lost", why=str(error) or type(error).__name__)
+            if self.connected.is_set():
+                wait_s = _FIRST_WAIT_S
+            self.connected.clear()
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+    async def _listen(self) -> None:
+        """Hold one subscription until it is lost."""
+        subscription = self._redis.pubsub()
+        try:
+            await subscription.subscribe(CHANNEL)
+            is_asked = False
+            while True:
+                message = await subscription.get_message(timeout=_CHECK_EVERY_S)
+                if message is not None:
+                    is_asked = False
+                    await self._take(message)
+                elif is_asked:
+                    raise TimeoutError("Redis says nothing any more")
+                else:
+                    is_asked = True
+                    async with asyncio.timeout(_CHECK_EVERY_S):
+                        await subscription.ping()
+        finally:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                # It is lost, or not needed any more.
+                await subscription.aclose()
+
+    async def _take(self, message: Mapping[str, object]) -> None:
+        if message["type"] == "subscribe":
+            self.connected.set()
+        data = message["data"]
+        if message["type"] != "message" or not isinstance(data, bytes):
+            return
+        channel, _, payload = data.decode(errors="replace").partition(" ")
+        handler = self._handlers.get(channel)
+        if handler is None:
+            return
+        try:
+            await handler(payload)
+        except Exception:  # noqa: BLE001 - one bad notice must not end all others
+            _log.exception("notice_failed", channel=channel)
