@@ -8,7 +8,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from billing.entitlements.redis_store import RedisClient
@@ -46,10 +46,18 @@ def redis_client_of(url: str, timeout_s: float) -> RedisClient:
     )
 
 
+async def close_redis_client(client: RedisClient) -> None:
+    """Close every connection of the client, those to Sentinels too."""
+    await client.aclose()
+    if isinstance(client, Redis) and isinstance(client.connection_pool, SentinelConnectionPool):
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
 def _behind_sentinels(place: RedisPlace, timeout_s: float) -> Redis:
     # A call has `timeout_s` in all: one Sentinel that hangs must leave time to ask another.
     each_s = timeout_s / (len(place.hosts) + 1)
-    sentinels = Sentinel(
+    sentinels = Sentinel(  # type: ignore[no-untyped-call] # redis-py's own
         list(place.hosts),
         sentinel_kwargs={
             "socket_timeout": each_s,

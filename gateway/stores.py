@@ -23,7 +23,7 @@ from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.errors import StartError
 from gateway.health import Check
-from gateway.redis_client import redis_client_of
+from gateway.redis_client import close_redis_client, redis_client_of
 from gateway.sessions import ClientDirectory, SessionStore
 
 
@@ -130,7 +130,7 @@ def _connect_redis(config: Config, stack: AsyncExitStack) -> RedisClient | None:
     if url == "none":
         return None
     redis = redis_client_of(url, config.redis.timeout_s)
-    stack.push_async_callback(redis.aclose)
+    stack.push_async_callback(close_redis_client, redis)
     return redis
 
 

@@ -39,6 +39,8 @@ class RedisListener:
                 await self._listen()
             except (RedisError, OSError, TimeoutError) as error:
                 _log.warning("redis_listener_lost", why=str(error) or type(error).__name__)
+            except Exception:  # noqa: BLE001 - a second ear must not take the first with it
+                _log.exception("redis_listener_failed")
             if self.connected.is_set():
                 wait_s = _FIRST_WAIT_S
             self.connected.clear()
@@ -47,6 +49,8 @@ class RedisListener:
 
     async def _listen(self) -> None:
         """Hold one subscription until it is lost."""
+        # Of a cluster, where its servers are has to be known before one is chosen.
+        await self._redis.initialize()
         subscription = self._redis.pubsub()
         try:
             await subscription.subscribe(CHANNEL)
@@ -65,7 +69,7 @@ class RedisListener:
         finally:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 # It is lost, or not needed any more.
-                await subscription.aclose()
+                await subscription.aclose()  # type: ignore[no-untyped-call] # redis-py's own
 
     async def _take(self, message: Mapping[str, object]) -> None:
         if message["type"] == "subscribe":
