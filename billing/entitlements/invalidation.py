@@ -70,6 +70,8 @@ class Listener:
         self._mark: int | None = None
         self._newer_mark: int | None = None
         self.connected = asyncio.Event()
+        # Set once it is known whether somebody answers.
+        self.tried = asyncio.Event()
         # Of the machine's clock: for whoever reads it, not to decide by.
         self.deaf_since_at: datetime | None = datetime.now(UTC)
 
@@ -91,6 +93,7 @@ class Listener:
             if self.connected.is_set():
                 wait_s = _FIRST_WAIT_S
             self.connected.clear()
+            self.tried.set()
             self._ears.lost()
             if self.deaf_since_at is None:
                 self.deaf_since_at = datetime.now(UTC)
@@ -112,6 +115,7 @@ class Listener:
             self._mark = self._newer_mark = changes.mark
             self._ears.hears(changes.clients)
             self.connected.set()
+            self.tried.set()
             self.deaf_since_at = None
             while not lost.is_set():
                 try:

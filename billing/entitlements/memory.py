@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 
 from billing.entitlements.packed import Entry, Packing, floor_of
 from policies.model import Snapshot
@@ -53,6 +53,17 @@ class MemoryStore:
         """Return the snapshot however old, unless a newer version is known to exist."""
         entry = self._at_hand.get(client_id) or self._unpack(client_id)
         return None if entry is None else entry.snapshot
+
+    def peek(self, client_id: str) -> Snapshot | None:
+        """Return what `find_last_known` does; it does not count as a use."""
+        entry = self._at_hand.get(client_id)
+        if entry is None:
+            try:
+                packed = Cache.__getitem__(self._packed, _key(client_id))
+            except KeyError:
+                return None
+            entry = self._packing.unpack(client_id, packed)
+        return entry.snapshot
 
     def age_s(self, client_id: str) -> float:
         """Return the seconds since the client's snapshot was read; infinite if there is none."""

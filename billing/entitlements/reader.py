@@ -1,6 +1,7 @@
 """Reads what a client holds: memory, then Valkey, then Postgres, one flight a client."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from billing.entitlements.codec import to_snapshot
@@ -68,6 +69,11 @@ class EntitlementReader:
         self._rest = Rest(memory.monotonic)
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
         self._puts = Errands(_MOST_PUTS)
+        self._subscribers: list[Callable[[str | None], None]] = []
+
+    def subscribe(self, heard: Callable[[str | None], None]) -> None:
+        """Call `heard` with each client whose facts change from now on; None is any of them."""
+        self._subscribers.append(heard)
 
     def find(self, client_id: str) -> Snapshot | None:
         """Return a fresh snapshot from memory without waiting, or None."""
@@ -113,6 +119,7 @@ class EntitlementReader:
     def hear(self, client_id: str, version: int) -> None:
         """Take note that the client's facts are at `version`, as Redis knows already."""
         self._memory.invalidate(client_id, version)
+        self._tell(client_id)
 
     def lost(self) -> None:
         """Changes may go unheard from now on (`invalidation.Ears`)."""
@@ -123,11 +130,16 @@ class EntitlementReader:
         """All changes are heard from now on; what was missed is read anew on next use."""
         if missed is None:
             self._memory.expire_all()
+            self._tell(None)
         else:
             for client_id, version in missed:
                 self.outdate(client_id, version)
         self._memory.hear(is_hearing=True)
         self._trust.hear(is_hearing=True)
+
+    def _tell(self, client_id: str | None) -> None:
+        for heard in self._subscribers:
+            heard(client_id)
 
     async def settled(self) -> None:
         """Return once Redis was told of all that it was to be told of until now."""

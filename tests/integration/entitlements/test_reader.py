@@ -222,6 +222,19 @@ async def test_more_reads_at_once_than_allowed_are_unknown_and_no_queue(
     assert [isinstance(facts, Unknown) for facts in found] == [False] * 3 + [True] * 2
 
 
+async def test_whoever_asked_for_it_is_told_of_changes(
+    reader: EntitlementReader, writer: Writer
+) -> None:
+    heard: list[str | None] = []
+    reader.subscribe(heard.append)
+
+    await reader.invalidate(writer.client_id, 1)
+    reader.hears([(writer.client_id, 2)])
+    reader.hears(None)
+
+    assert heard == [writer.client_id, writer.client_id, None]
+
+
 async def test_gap_that_can_be_told_leaves_all_others_warm(
     reader: EntitlementReader, writer: Writer
 ) -> None:

@@ -153,6 +153,18 @@ def test_what_is_seeded_never_undoes_a_notice(
     assert (found.version if found else None) == known
 
 
+def test_looking_at_somebody_does_not_keep_them_longer(store: MemoryStore) -> None:
+    store.put(make_snapshot(make_grant()))
+    store.put(make_snapshot(client_id="second"))
+
+    packed, at_hand, nobody = (store.peek(name) for name in (CLIENT, "second", "nobody"))
+    store.put(make_snapshot(client_id="third"))
+
+    assert (packed, at_hand) == (make_snapshot(make_grant()), make_snapshot(client_id="second"))
+    assert nobody is None
+    assert store.peek(CLIENT) is None
+
+
 def test_what_was_read_is_not_replaced_by_a_seed(store: MemoryStore) -> None:
     store.put(make_snapshot(make_grant()))
 
