@@ -18,6 +18,7 @@ back            the control side: pages, inbox worker, janitor
 sockets         listening sockets
 wiring/         joins the packages: each port is filled here
 stores          opens database, caches and sessions
+redis_client    one Redis, several behind Sentinels, or a cluster
 translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column
 control         the gateway's own pages, webhooks and health, behind a private socket

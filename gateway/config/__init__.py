@@ -6,6 +6,7 @@ syntax        what is not YAML, in plain words
 scalars       what a bare word of YAML means
 interpolate   `${NAME}`: values from the environment
 values        the kinds of value: their form and what is said of a wrong one
+redis_url     URLs of several Redis servers
 section       what every part of the file has in common
 schema        every key: type, unit, range, default
 app_schema    the same for apps: servers, routes

@@ -72,7 +72,7 @@ class RedisConfig(Section):
     """Valkey or Redis: a cache that processes share."""
 
     url: RedisURL = Field(
-        SecretStr("none"), description="redis://, rediss:// or unix:// URL, or none"
+        SecretStr("none"), description="URL of one server, of Sentinels or of a cluster, or none"
     )
     timeout_s: ShortSeconds = Field(0.5, description="seconds for one call; a failure is a miss")
 
