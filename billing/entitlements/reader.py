@@ -154,32 +154,22 @@ class EntitlementReader:
         key = f"{client_id}/{shared}"
         flight = self._flights.get(key)
         if flight is None:
-            refusal = self._find_refusal(client_id)
-            if refusal is not None:
-                return refusal
+            if len(self._flights) >= self._most_flights:
+                return Unknown("too many wait for the facts of other clients")
+            # While Postgres fails, who can be served by what was last known need not wait for it.
+            is_known = not self._rest.is_over and self.find_last_known(client_id) is not None
+            if is_known and not self._rest.may_try():
+                return Unknown(_RESTS)
             flight = asyncio.create_task(
-                self._load(client_id, shared=shared), name=f"entitlement:{client_id}"
+                self._load(client_id, shared=shared, is_sent=is_known),
+                name=f"entitlement:{client_id}",
             )
             self._flights[key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(key, None))
         return await asyncio.shield(flight)
 
-    def _find_refusal(self, client_id: str) -> Unknown | None:
-        """Return why not even to ask now, if so.
-
-        While Postgres fails, who can be served by what was last known need not wait for it.
-        """
-        if len(self._flights) >= self._most_flights:
-            return Unknown("too many wait for the facts of other clients")
-        if (
-            not self._rest.is_over
-            and self._memory.find_last_known(client_id) is not None
-            and not self._rest.may_try()
-        ):
-            return Unknown(_RESTS)
-        return None
-
-    async def _load(self, client_id: str, *, shared: bool) -> Snapshot | Unknown:
+    async def _load(self, client_id: str, *, shared: bool, is_sent: bool) -> Snapshot | Unknown:
+        """Climb down the ladder; `is_sent` goes on to a Postgres that fails, to try it."""
         found: Shared | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -188,7 +178,7 @@ class EntitlementReader:
                 if found is not None:
                     if (kept := self._keep(found)) is not None:
                         return kept
-                    if not self._rest.is_over and not self._rest.may_try():
+                    if not is_sent and not self._rest.is_over and not self._rest.may_try():
                         return self._fall_back(found, _RESTS)
                 read = await self._load_truth(client_id)
         except UnavailableError as error:

@@ -180,6 +180,22 @@ async def test_while_postgres_fails_redis_is_the_last_known_and_never_fresh(
     assert second.reader.find_last_known(writer.client_id) == known
 
 
+async def test_who_is_known_and_shared_finds_out_that_postgres_is_back(
+    first: Process, writer: Writer
+) -> None:
+    await first.read(writer.client_id)
+    first.reader.lost()
+    first.reader.hears(None)
+    first.reader._rest.failed()
+
+    at_once = await first.read(writer.client_id)
+    first.monotonic.now_s += 1
+    later = await first.read(writer.client_id)
+
+    assert isinstance(at_once, Unknown)
+    assert isinstance(later, Snapshot)
+
+
 async def test_what_a_notice_outdated_is_not_even_last_known(
     first: Process, other_database: Database, writer: Writer, clock: FakeClock, redis: Redis
 ) -> None:
