@@ -16,11 +16,15 @@ from gateway.config.redis_url import RedisPlace, parse_redis_url
 
 # More than are ever under way (`billing.entitlements.redis_store`), with one to listen.
 _CONNECTIONS: Final = 64
+# Of the time for one call. The client has to give up by itself before we cut it off: that is when
+# it asks anew where the servers are.
+_SHARE: Final = 0.8
 
 
 def redis_client_of(url: str, timeout_s: float) -> RedisClient:
-    """Return a client, which connects when it is used."""
+    """Return a client, which connects when it is used; a call may take `timeout_s`."""
     place = parse_redis_url(url)
+    timeout_s *= _SHARE
     if place is None:
         single: Redis = Redis.from_url(
             url,
