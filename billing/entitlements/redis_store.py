@@ -95,12 +95,15 @@ class RedisStore:
         timeout_s: float,
         monotonic: Callable[[], float],
     ) -> None:
+        self._redis = redis
         self._trust = trust
         self._ttl_ms = int(ttl_s * 1000)
         self._timeout_s = timeout_s
         self._rest = Rest(monotonic)
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._is_parted = isinstance(redis, RedisCluster)
+        self._learning: asyncio.Task[object] | None = None
+        self._has_answered = False
         self._find, self._put, self._invalidate, self._tell = (
             redis.register_script(script) for script in (_FIND, _PUT, _INVALIDATE, _TELL)
         )
@@ -148,15 +151,34 @@ class RedisStore:
             return None
         try:
             async with self._in_time():
+                if self._is_parted and not (self._has_answered and self._rest.is_over):
+                    await self._learn_servers()
                 answer: list[bytes] = await script(keys=[key], args=args)
         except (RedisError, OSError, TimeoutError) as error:
             self._rest.failed()
             _log.warning("redis_unavailable", why=str(error) or type(error).__name__)
             return None
         self._rest.succeeded()
+        self._has_answered = True
         part = key_slot(key.encode()) if self._is_parted else 0
         self._trust.answered(part, answer[0].decode())
         return answer
+
+    async def _learn_servers(self) -> None:
+        """Have the client find out where the servers of the cluster are.
+
+        That may take longer than a call has; who is cut off leaves it to the next.
+        """
+        if self._learning is None:
+            self._learning = asyncio.create_task(self._redis.initialize(), name="redis cluster")
+            self._learning.add_done_callback(self._learned)
+        await asyncio.shield(self._learning)
+
+    def _learned(self, learning: asyncio.Task[object]) -> None:
+        self._learning = None
+        if not learning.cancelled():
+            # Whoever waits hears of it; where nobody does any more, the next call will.
+            learning.exception()
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
