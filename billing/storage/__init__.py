@@ -16,6 +16,7 @@ commands             what providers are asked, before it is carried out
 holdings             what a client pays for or bought for ever, as its owner sees it
 plans                plans, their features and prices
 grants               grants, the version of a client's facts, and the notice of a change
+changes              whose facts changed since a mark, for who missed the notices
 manual_grants        grants by hand
 blocks               bars over grants
 refresh_notices      between who refuses because time passed, and who can ask the provider
