@@ -15,6 +15,7 @@ child           the child process itself
 lifecycle       one process's parts: started, changed over, drained
 front           the visitors' side of a process
 back            the control side: pages, inbox worker, janitor
+waiting         keeps the control side's place while the database does not answer
 sockets         listening sockets
 wiring/         joins the packages: each port is filled here
 stores          opens database, caches and sessions

@@ -1,26 +1,30 @@
 """The life of a process: connect, start its parts, let a new configuration in, drain."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from billing.entitlements.invalidation import Listener
 from gateway.config.schema import Config
 from gateway.front import Front
-from gateway.stores import bring_up_to_date, open_stores
+from gateway.stores import checks_of, open_stores
 from gateway.wiring.extras import Extras
-from gateway.wiring.notices import listener_of
+from gateway.wiring.notices import listener_of, listening_of
 
 if TYPE_CHECKING:
     from gateway.back import Back
 
 _log = structlog.get_logger("gateway")
+
+# A database that answers does so in a hundredth of it; visitors wait for no other one.
+_LISTENING_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +70,27 @@ async def open_gateway(
     has_front: bool = True,
     has_back: bool = True,
 ) -> AsyncIterator[Gateway]:
-    """Connect to the stores and join the parts, with the control side's pages open already.
+    """Join the parts, with the control side's pages open already if the database answers.
 
     Raises:
-        StartError: a store does not answer, or contradicts the configuration.
+        StartError: the database contradicts the configuration, or is newer than this program.
     """
     async with AsyncExitStack() as stack:
         stores = await open_stores(config, extras.clock, stack)
         front = Front(config, control_socket, extras, stores) if has_front else None
         back = None
+        checks = checks_of(stores)
         if has_back:
             # The provider's library costs a proxy worker a third of a second and 30 MB.
             from gateway.back import Back  # noqa: PLC0415 - as told above
 
-            await bring_up_to_date(stores.database)
-            back = Back(extras, stores)
+            back = Back(extras, stores, checks)
             stack.push_async_callback(back.stop)
-            await back.prepare(config, control_socket)
         wake, refresh = (back.wake, back.refresh) if back is not None else (None, None)
         listener = listener_of(config, stores, wake, refresh)
+        checks["listener"] = listening_of(listener)
+        if back is not None:
+            await back.begin(config, control_socket)
         yield Gateway(front, back, listener)
 
 
@@ -101,6 +107,10 @@ async def serving(
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(gateway.listener.run(), name="listener")
         try:
+            # Who comes first need not be asked about anew because we began to listen after.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LISTENING_S):
+                    await gateway.listener.tried.wait()
             gateway.commit()
             if gateway.front is not None:
                 await gateway.front.start(sockets)

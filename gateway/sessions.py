@@ -62,7 +62,7 @@ class SessionStore:
         """Return the client of a session remembered as live; see `proxy.ports.Sessions`."""
         if len(token) > _MAX_TOKEN_CHARS:
             return None
-        kept = self._recall(_hash(token))
+        kept = self._recall(hash_of(token))
         if kept is None or kept.host != host or kept.expires_at <= self._wall():
             return None
         return kept.client_id
@@ -90,7 +90,7 @@ class SessionStore:
             client_id = await clients.get_or_create_client(connection, external_id)
             await sessions.create_session(
                 connection,
-                _hash(token),
+                hash_of(token),
                 client_id,
                 self._host,
                 now=now,
@@ -101,7 +101,7 @@ class SessionStore:
     async def sign_out(self, token: str) -> None:
         """End the session and those carried from it, here now and elsewhere by notice."""
         async with self._database.transaction() as connection:
-            ended = await sessions.revoke_session(connection, _hash(token), self._wall())
+            ended = await sessions.revoke_session(connection, hash_of(token), self._wall())
         for token_hash in ended:
             self._kept.pop(token_hash, None)
 
@@ -111,8 +111,8 @@ class SessionStore:
         async with self._database.transaction() as connection:
             await sessions.create_ticket(
                 connection,
-                _hash(ticket),
-                _hash(token),
+                hash_of(ticket),
+                hash_of(token),
                 host=host,
                 target=target,
                 browser=fingerprint,
@@ -126,8 +126,8 @@ class SessionStore:
         async with self._database.transaction() as connection:
             target = await sessions.use_ticket(
                 connection,
-                _hash(ticket),
-                _hash(token),
+                hash_of(ticket),
+                hash_of(token),
                 host=host,
                 browser=fingerprint,
                 now=self._wall(),
@@ -146,7 +146,7 @@ class SessionStore:
     async def _find(self, token: str, host: str) -> LiveSession | None:
         if len(token) > _MAX_TOKEN_CHARS:
             return None
-        found = await self._look_up(_hash(token))
+        found = await self._look_up(hash_of(token))
         holds = found is not None and found.host == host and found.expires_at > self._wall()
         return found if holds else None
 
@@ -223,6 +223,7 @@ class ClientDirectory:
         self._ids.clear()
 
 
-def _hash(token: str) -> bytes:
+def hash_of(token: str) -> bytes:
+    """Return what is kept in a token's place."""
     # Bytes that are no text come as lone surrogates (PEP 383); they are nobody's token.
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()

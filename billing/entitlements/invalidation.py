@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import asyncpg
 import structlog
@@ -32,6 +33,10 @@ class Listener:
         self._on_gap = on_gap
         self._notices: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=10_000)
         self.connected = asyncio.Event()
+        # Set once it is known whether somebody answers.
+        self.tried = asyncio.Event()
+        # Of the machine's clock: for whoever reads it, not to decide by.
+        self.deaf_since_at: datetime | None = datetime.now(UTC)
 
     async def run(self) -> None:
         """Listen until cancelled; reconnects with growing waits."""
@@ -45,6 +50,9 @@ class Listener:
                 except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
                     _log.warning("listener_lost", why=str(e) or type(e).__name__)
                 self.connected.clear()
+                self.tried.set()
+                if self.deaf_since_at is None:
+                    self.deaf_since_at = datetime.now(UTC)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
@@ -58,6 +66,8 @@ class Listener:
                 await connection.add_listener(channel, self._receive)
             self._on_gap()
             self.connected.set()
+            self.tried.set()
+            self.deaf_since_at = None
             while not lost.is_set():
                 try:
                     async with asyncio.timeout(_CHECK_EVERY_S):

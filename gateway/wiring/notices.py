@@ -8,6 +8,7 @@ from billing.storage import sessions as session_rows
 from billing.storage.ids import parse_id
 from billing.webhooks import inbox
 from gateway.config.schema import Config
+from gateway.health import Check
 from gateway.stores import Stores
 
 
@@ -52,3 +53,15 @@ def listener_of(
     if wake is not None:
         handlers[inbox.CHANNEL] = on_inbox
     return Listener(config.database.url.get_secret_value(), handlers, on_gap)
+
+
+def listening_of(listener: Listener) -> Check:
+    """Return how to find out since when changes are not heard of, if they are not."""
+
+    async def listening() -> str | None:
+        deaf_since_at = listener.deaf_since_at
+        if deaf_since_at is None:
+            return None
+        return f"not hearing of changes since {deaf_since_at:%Y-%m-%dT%H:%M:%SZ}"
+
+    return listening

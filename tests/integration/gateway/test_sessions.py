@@ -10,7 +10,7 @@ from billing.model import Cause, Source
 from billing.storage.client_endings import close_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
-from gateway.sessions import ClientDirectory, SessionStore, _hash
+from gateway.sessions import ClientDirectory, SessionStore, hash_of
 from proxy.ports import SessionsUnavailableError
 from tests.support.clock import FakeClock, Seconds
 
@@ -180,8 +180,8 @@ async def test_session_that_is_carried_while_its_owner_signs_out_ends_too(
     async with database.transaction() as connection:
         await use_ticket(
             connection,
-            _hash(ticket),
-            _hash(carried),
+            hash_of(ticket),
+            hash_of(carried),
             host=APP,
             browser=BROWSER,
             now=clock(),
