@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import ChainMap
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from billing.entitlements.invalidation import Listener
+from gateway.clock import SteadyClock
 from gateway.config.schema import Config
 from gateway.front import Front
+from gateway.health import Check
+from gateway.last_known.keeper import LastKnown
 from gateway.stores import checks_of, open_stores
 from gateway.wiring.extras import Extras
+from gateway.wiring.last_known import last_known_of, using_of
 from gateway.wiring.notices import listener_of, listening_of
 
 if TYPE_CHECKING:
@@ -29,11 +34,16 @@ _LISTENING_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The parts of one process, joined: the visitors' side, the control side, or both."""
+    """The parts of one process, joined: the visitors' side, the control side, or both.
+
+    `checks` are of what each process has to itself.
+    """
 
     front: Front | None
     back: "Back | None"
     listener: Listener
+    checks: Mapping[str, Check]
+    last_known: LastKnown | None
 
     async def prepare(self, config: Config, control_socket: Path) -> None:
         """Make what another configuration means, beside what runs; nothing is changed by it yet.
@@ -67,31 +77,44 @@ async def open_gateway(
     control_socket: Path,
     extras: Extras,
     *,
+    name: str = "serve",
     has_front: bool = True,
     has_back: bool = True,
 ) -> AsyncIterator[Gateway]:
     """Join the parts, with the control side's pages open already if the database answers.
+
+    `name` is the process's own among those of the gateway.
 
     Raises:
         StartError: the database contradicts the configuration, or is newer than this program.
     """
     async with AsyncExitStack() as stack:
         stores = await open_stores(config, extras.clock, stack)
-        front = Front(config, control_socket, extras, stores) if has_front else None
+        front = last_known = None
+        if has_front:
+            front = Front(config, control_socket, extras, stores)
+            last_known = last_known_of(config, control_socket.parent, name, stores, extras.clock)
+            if last_known is not None:
+                await last_known.load()
         back = None
-        checks = checks_of(stores)
+        checks: dict[str, Check] = {}
         if has_back:
             # The provider's library costs a proxy worker a third of a second and 30 MB.
             from gateway.back import Back  # noqa: PLC0415 - as told above
 
-            back = Back(extras, stores, checks)
+            workers: dict[str, Check] = {"workers": extras.meter.outages.told.check}
+            back = Back(extras, stores, ChainMap(checks, workers, checks_of(stores)))
             stack.push_async_callback(back.stop)
         wake, refresh = (back.wake, back.refresh) if back is not None else (None, None)
         listener = listener_of(config, stores, wake, refresh)
         checks["listener"] = listening_of(listener)
+        if last_known is not None:
+            checks["last_known"] = using_of(last_known, listener)
+        if isinstance(extras.clock, SteadyClock):
+            checks["clock"] = extras.clock.check
         if back is not None:
             await back.begin(config, control_socket)
-        yield Gateway(front, back, listener)
+        yield Gateway(front, back, listener, checks, last_known)
 
 
 @asynccontextmanager
@@ -105,7 +128,8 @@ async def serving(
             be restarted than to serve without invalidation or without webhooks.
     """
     async with asyncio.TaskGroup() as tasks:
-        listening = tasks.create_task(gateway.listener.run(), name="listener")
+        background = [tasks.create_task(gateway.listener.run(), name="listener")]
+        last_known = gateway.last_known
         try:
             # Who comes first need not be asked about anew because we began to listen after.
             with contextlib.suppress(TimeoutError):
@@ -114,6 +138,8 @@ async def serving(
             gateway.commit()
             if gateway.front is not None:
                 await gateway.front.start(sockets)
+            if last_known is not None:
+                background.append(tasks.create_task(last_known.keep(), name="last known"))
             yield
         finally:
             _log.info("stopping")
@@ -121,7 +147,10 @@ async def serving(
                 if gateway.front is not None:
                     await gateway.front.stop(hurry)
             finally:
-                listening.cancel()
+                for task in background:
+                    task.cancel()
+                if last_known is not None:
+                    await last_known.write()
 
 
 async def run_gateway(

@@ -22,7 +22,9 @@ from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.errors import StartError, StoreDownError
 from gateway.health import Check
+from gateway.last_known.file import Keys
 from gateway.sessions import ClientDirectory, SessionStore
+from gateway.translate import signing_key_of
 
 # Of the pool's connections to Redis, a process needs as many as it has reads under way.
 _REDIS_CONNECTIONS = 64
@@ -30,7 +32,10 @@ _REDIS_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The truth, the caches over it, and the sessions."""
+    """The truth, the caches over it, and the sessions.
+
+    `keys` are those of the last-known file, and of the names in it.
+    """
 
     database: Database
     reader: EntitlementReader
@@ -38,6 +43,8 @@ class Stores:
     clients: ClientDirectory
     refreshing: Refreshing
     redis: Redis | None
+    memory: MemoryStore
+    keys: Keys
 
 
 @asynccontextmanager
@@ -115,8 +122,9 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     if redis is not None:
         shared = RedisStore(redis, cache.redis_ttl_s, time.monotonic)
     refreshing = Refreshing(database, time.monotonic)
+    memory = MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic)
     reader = EntitlementReader(
-        MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
+        memory,
         shared,
         database,
         clock,
@@ -126,7 +134,9 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     sessions = SessionStore(
         database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
     )
-    return Stores(database, reader, sessions, ClientDirectory(database), refreshing, redis)
+    keys = Keys.of(signing_key_of(config))
+    clients = ClientDirectory(database, wall, keys.hash_name)
+    return Stores(database, reader, sessions, clients, refreshing, redis, memory, keys)
 
 
 def _connect_redis(config: Config, stack: AsyncExitStack) -> Redis | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 
 from policies.model import Snapshot
 
@@ -65,6 +65,20 @@ class MemoryStore:
             snapshot, snapshot.version, self._monotonic(), age_s
         )
         return snapshot
+
+    def seed(self, snapshot: Snapshot) -> None:
+        """Keep the snapshot as the last known one, which is never fresh, unless we know better."""
+        entry = self._entries.get(snapshot.client_id)
+        if entry is None or entry.floor < snapshot.version:
+            seeded = _Entry(snapshot, snapshot.version, float("-inf"))
+            self._entries[snapshot.client_id] = seeded
+
+    def peek(self, client_id: str) -> Snapshot | None:
+        """Return what `find_last_known` does; it does not count as a use."""
+        try:
+            return Cache.__getitem__(self._entries, client_id).snapshot
+        except KeyError:
+            return None
 
     def invalidate(self, client_id: str, version: int) -> None:
         """Drop the client's snapshot below `version` and refuse such ones from now on.

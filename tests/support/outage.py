@@ -1,5 +1,6 @@
 """A Postgres that tests may stop, and `tollway serve` on it."""
 
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import aiohttp
 import jwt
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from billing.derive import GrantFact
 from billing.storage.clients import get_or_create_client
@@ -16,7 +19,6 @@ from billing.storage.grants import bump_version, save_grants
 from billing.storage.pool import Database
 from billing.storage.sessions import create_session
 from gateway.embedded.postgres import EmbeddedPostgres
-from gateway.sessions import hash_of
 from tests.support.keys import RING
 from tests.support.serving import Served, environment_of, write_config
 
@@ -76,7 +78,7 @@ class Outage:
             await bump_version(connection, client_id)
             await create_session(
                 connection,
-                hash_of(name),
+                hashlib.sha256(name.encode()).digest(),
                 client_id,
                 "notes.localhost",
                 now=now,
@@ -85,11 +87,37 @@ class Outage:
         return client_id
 
 
+@asynccontextmanager
+async def run_outage(folder: Path, run: Path, text: str = "") -> AsyncIterator[Outage]:
+    """Run a Postgres, and an app that `tollway serve` may be started before; see `configure`."""
+
+    async def tell(_request: web.Request) -> web.Response:
+        return web.Response(text="notes")
+
+    app = web.Application()
+    app.add_routes([web.get("/{path:.*}", tell)])
+    async with TestServer(app) as backend:
+        file = configure(folder / "my.yaml", str(backend.make_url("")), text)
+        made = Outage(EmbeddedPostgres(folder / "pg", run / "pg", durable=False), file, run)
+        await made.start()
+        try:
+            yield made
+        finally:
+            await made.stop()
+
+
 def configure(file: Path, upstream: str, text: str = "") -> Path:
-    """Write a configuration that takes tokens; `text` is added to it."""
+    """Write a configuration that takes tokens, with a route for each outage policy.
+
+    `text` is added to it.
+    """
     write_config(file, upstream, drain_s=1)
     issuer = '{issuer: tests, key: "${SIGNING_KEY}"}'
-    file.write_text(f"{file.read_text()}\nidentity: {{tokens: [{issuer}]}}\n{text}\n")
+    routes = "".join(
+        f"      - {{path: /{policy}/, access: entitled, on_unknown: {policy}}}\n"
+        for policy in ("closed", "insecure_open")
+    )
+    file.write_text(f"{file.read_text()}{routes}identity: {{tokens: [{issuer}]}}\n{text}\n")
     return file
 
 

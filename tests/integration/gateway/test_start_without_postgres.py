@@ -9,30 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from gateway.embedded.postgres import EmbeddedPostgres
-from tests.support.outage import Outage, configure, visit
+from tests.support.outage import Outage, run_outage, visit
 from tests.support.serving import LIMIT_S, Served, serve
 
 
 @pytest.fixture
 async def outage(tmp_path: Path, run: Path) -> AsyncIterator[Outage]:
-    async def tell(_request: web.Request) -> web.Response:
-        return web.Response(text="notes")
-
-    app = web.Application()
-    app.add_routes([web.get("/{path:.*}", tell)])
-    async with TestServer(app) as backend:
-        file = configure(tmp_path / "my.yaml", str(backend.make_url("")))
-        postgres = EmbeddedPostgres(tmp_path / "postgres", run / "pg", durable=False)
-        made = Outage(postgres, file, run)
-        await made.start()
-        try:
-            yield made
-        finally:
-            await made.stop()
+    async with run_outage(tmp_path, run) as made:
+        yield made
 
 
 async def ready(served: Served) -> tuple[int, dict[str, Any]]:
