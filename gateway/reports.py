@@ -37,7 +37,7 @@ class Reports:
     def sum_up(self) -> Report:
         """Return what is to be told of all."""
         counts = self._gone.copy()
-        missing = {}
+        missing: dict[str, str] = {}
         for name, report in sorted(self._reports.items()):
             counts.update(report.counts)
             missing |= {f"{name}: {what}": why for what, why in report.missing.items()}

@@ -209,7 +209,10 @@ class SessionStore:
 
     def _find_seed(self, token_hash: bytes) -> LiveSession | None:
         seed = self.seeds.find(token_hash)
-        return seed and LiveSession(seed.client_id, "", seed.host, seed.expires_at)
+        if seed is None:
+            return None
+        # Without a name: there is none in a file.
+        return LiveSession(seed.client_id, "", seed.host, seed.expires_at)
 
     async def _read(self, token_hash: bytes) -> LiveSession | None:
         try:

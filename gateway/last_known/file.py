@@ -100,9 +100,10 @@ def read_file(path: Path, key: bytes) -> Contents:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or about.st_size > _LIMIT_BYTES:
             raise BadFileError("it is no file of ours: no plain file, or too large for one")
-        whole = memoryview(file.read(_LIMIT_BYTES))
-    if whole[: len(_MAGIC)] != _MAGIC:
+        data = file.read(_LIMIT_BYTES)
+    if not data.startswith(_MAGIC):
         raise BadFileError("it is no file of ours, or of another version")
+    whole = memoryview(data)
     if len(whole) < len(_MAGIC) + _WRITTEN.size + _MAC_BYTES:
         raise BadFileError("it is cut short")
     signed, mac = whole[:-_MAC_BYTES], whole[-_MAC_BYTES:]
