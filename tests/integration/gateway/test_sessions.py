@@ -1,9 +1,12 @@
 """Sessions and tickets on a real database: on one host, once, and over when they end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from billing.errors import UnavailableError
@@ -16,6 +19,7 @@ from gateway.last_known.records import KnownName, KnownSession
 from gateway.sessions import ClientDirectory, SessionStore, _hash
 from proxy.ports import SessionsUnavailableError
 from tests.support.clock import FakeClock, Seconds
+from tests.support.servers import Servers
 from tests.support.snapshots import CLIENT
 
 KEYS = Keys.of(b"k" * 32)
@@ -394,3 +398,38 @@ async def test_name_of_a_file_is_known_while_nobody_can_be_asked_until_it_is_clo
     assert known == CLIENT
     with pytest.raises(SessionsUnavailableError):
         await directory.admit("idp:bea")
+
+
+async def test_after_a_look_in_vain_who_is_known_is_not_looked_up_for_a_moment(
+    store: SessionStore,
+    database: Database,
+    database_url: str,
+    servers: Servers,
+    clock: FakeClock,
+    monotonic: Seconds,
+) -> None:
+    seed = seed_of("token", clock, hours=1)
+    store.seeds.put(seed.token_hash, seed)
+    async with nobody_let_in(database_url, servers):
+        in_vain = await store.find_client("token", APP)
+
+    unasked = await store.find_client("token", APP)
+    monotonic.now_s += 1
+    asked = await store.find_client("token", APP)
+
+    assert (in_vain, unasked, asked) == (CLIENT, CLIENT, None)
+
+
+@asynccontextmanager
+async def nobody_let_in(database_url: str, servers: Servers) -> AsyncIterator[None]:
+    name = urlsplit(database_url).path.lstrip("/")
+    admin = await asyncpg.connect(servers.postgres)
+    try:
+        await admin.execute(f'alter database "{name}" with allow_connections false')
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+        yield
+        await admin.execute(f'alter database "{name}" with allow_connections true')
+    finally:
+        await admin.close()
