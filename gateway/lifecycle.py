@@ -95,7 +95,7 @@ async def open_gateway(
             front = Front(config, control_socket, extras, stores)
             last_known = last_known_of(config, control_socket.parent, name, stores, extras.clock)
             if last_known is not None:
-                await last_known.load()
+                await last_known.start()
         back = None
         checks: dict[str, Check] = {}
         if has_back:
@@ -150,7 +150,7 @@ async def serving(
                 for task in background:
                     task.cancel()
                 if last_known is not None:
-                    await last_known.write()
+                    await last_known.stop()
 
 
 async def run_gateway(

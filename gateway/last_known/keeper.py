@@ -1,8 +1,9 @@
 """Writes what this process knows now and then, and reads at the start what others of us knew."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterable
+import gc
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ _ENDING: Final = ".last-known"
 _MOST_CLIENTS: Final = 50_000
 # Of one client: programs sign in again and again.
 _MOST_OF_CLIENT: Final = 100
+# What is taken over comes in after it all the same, with visitors being served already.
+_LOADING_S: Final = 5.0
 # Looked at in one go, a third of a millisecond's work; requests come between.
 _AT_ONCE: Final = 50
 # Clocks of machines that share a folder may differ by less.
@@ -72,11 +75,25 @@ class LastKnown:
         self._terms = terms
         self._memories = memories
         self._now = now
-        self._writing = asyncio.Lock()
+        self._busy = asyncio.Lock()
+        self._loading: asyncio.Task[None] | None = None
         self.told: str | None = None
+
+    async def start(self) -> None:
+        """Begin to take over what files hold, and wait for it, but not for long."""
+        self._loading = asyncio.create_task(self.load(), name="loading what was last known")
+        await asyncio.wait((self._loading,), timeout=_LOADING_S)
 
     async def load(self) -> None:
         """Take over what files hold; what is wrong with one is told in the log, and harms none."""
+        async with self._busy:
+            try:
+                with _uncollected():
+                    await self._load()
+            except Exception:  # noqa: BLE001 - the top of a task: visitors are served all the same
+                _log.exception("last_known_failed")
+
+    async def _load(self) -> None:
         now = self._now()
         known: dict[str, Record] = {}
         try:
@@ -86,7 +103,7 @@ class LastKnown:
             return
         for path in paths:
             contents = await self._read(path, now)
-            if contents is None:
+            if contents is None or not contents.records:
                 continue
             until_at = contents.written_at + self._terms.lease
             async for record in _in_turns(contents.records):
@@ -106,12 +123,21 @@ class LastKnown:
             except Exception:  # noqa: BLE001 - the top of a task: visitors are served all the same
                 _log.exception("last_known_failed")
 
+    async def stop(self) -> None:
+        """Write for the last time; a start that was cut off has nothing to tell."""
+        loading = self._loading
+        if loading is not None and not loading.done():
+            loading.cancel()
+            await asyncio.wait((loading,))
+            return
+        await self.write()
+
     async def write(self) -> None:
         """Write what is known now; where that cannot be, the log tells it."""
-        async with self._writing:
+        async with self._busy:
             now = self._now()
-            records = await self._collect(now)
-            packed = [pack(record) async for record in _in_turns(records)]
+            with _uncollected():
+                packed = await self._pack(now)
             try:
                 await asyncio.to_thread(self._write, now, packed)
             except OSError as error:
@@ -120,7 +146,7 @@ class LastKnown:
     def _list(self) -> list[Path]:
         """Return the files, the newest last; what a process left that was killed is removed."""
         found = []
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             for path in self._folder.iterdir():
                 pid = path.suffix[1:]
                 if path.suffix == _ENDING:
@@ -154,7 +180,7 @@ class LastKnown:
         for name in record.names:
             memories.clients.seeds.put(name.name_hash, name)
 
-    async def _collect(self, now: datetime) -> list[Record]:
+    async def _pack(self, now: datetime) -> list[bytes]:
         """Return whom to write down: who has paid before who has not, and not too many."""
         sessions: dict[str, list[KnownSession]] = {}
         names: dict[str, list[KnownName]] = {}
@@ -163,8 +189,8 @@ class LastKnown:
                 sessions.setdefault(session.client_id, []).append(session)
         async for name in _in_turns(self._memories.clients.known()):
             names.setdefault(name.client_id, []).append(name)
-        paid: list[Record] = []
-        unpaid: list[Record] = []
+        paid: list[bytes] = []
+        unpaid: list[bytes] = []
         async for client_id in _in_turns({**sessions, **names}):
             snapshot = self._memories.snapshots.peek(client_id)
             if snapshot is None:
@@ -174,7 +200,10 @@ class LastKnown:
                 tuple(sessions.get(client_id, ())[-_MOST_OF_CLIENT:]),
                 tuple(names.get(client_id, ())[-_MOST_OF_CLIENT:]),
             )
-            (paid if record.is_paid(now) else unpaid).append(record)
+            if record.is_paid(now):
+                paid.append(pack(record))
+            elif len(unpaid) < _MOST_CLIENTS:
+                unpaid.append(pack(record))
             if len(paid) == _MOST_CLIENTS:
                 break
         return (paid + unpaid)[:_MOST_CLIENTS]
@@ -197,6 +226,22 @@ def _merge(known: dict[str, Record], record: Record) -> None:
 def _rank(snapshot: Snapshot) -> tuple[int, datetime]:
     ends = (grant.until_at for grant in snapshot.grants if grant.until_at is not None)
     return snapshot.version, max(ends, default=snapshot.taken_at)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let nobody look for reference cycles within.
+
+    Many objects come and go here, of which none is part of one. Where the collector takes them as
+    the sign to look through everything, all visitors stand still for a tenth of a second or more.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 async def _in_turns(items: Iterable[_T]) -> AsyncIterator[_T]:

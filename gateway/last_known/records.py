@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from billing.entitlements.codec import decode, encode
-from policies.model import Snapshot
+from policies.model import Grant, Snapshot
 
 # Of the snapshot, and of what else there is, in bytes.
 _LENGTHS: Final = struct.Struct("!II")
@@ -54,9 +54,7 @@ class Record:
 def leased(record: Record, until_at: datetime) -> Record:
     """Return what of the record is good until then and no longer; what ends earlier, does."""
     snapshot = record.snapshot
-    grants = tuple(
-        replace(grant, until_at=_earlier(grant.until_at, until_at)) for grant in snapshot.grants
-    )
+    grants = tuple(_shortened(grant, until_at) for grant in snapshot.grants)
     return Record(
         replace(snapshot, grants=grants),
         tuple(replace(s, until_at=_earlier(s.until_at, until_at)) for s in record.sessions),
@@ -110,6 +108,19 @@ def _record_of(snapshot: Snapshot, rest: Any) -> Record:  # whatever JSON holds
             for token, host, ends, until in sessions
         ),
         tuple(KnownName(bytes.fromhex(name), client_id, _maybe(until)) for name, until in names),
+    )
+
+
+def _shortened(grant: Grant, until_at: datetime) -> Grant:
+    # Written out: `replace` takes three times as long, and there may be hundreds of thousands.
+    return Grant(
+        grant.app_id,
+        grant.feature,
+        grant.value,
+        grant.from_at,
+        _earlier(grant.until_at, until_at),
+        grant.plan,
+        grant.status,
     )
 
 
