@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cachetools import Cache, LRUCache, TTLCache
+from cachetools import LRUCache, TTLCache
 
 from billing.errors import UnavailableError
 from billing.ports import Clock
@@ -21,7 +21,7 @@ from billing.storage.pool import Database
 from billing.storage.sessions import LiveSession
 from checkout_pages.ports import Visitor
 from gateway.last_known.records import KnownName, KnownSession
-from gateway.last_known.seeds import Seeds
+from gateway.last_known.seeds import Seeds, items_of
 from proxy.ports import SessionsUnavailableError
 
 _TICKET_TTL = timedelta(minutes=1)
@@ -158,13 +158,10 @@ class SessionStore:
             kept.read_s = float("-inf")
 
     def known(self) -> Iterator[KnownSession]:
-        """Iterate over what is remembered, whatever changes meanwhile; it is no use of it."""
+        """Iterate over what is remembered, whatever changes meanwhile."""
         yield from self.seeds
-        for token_hash in list(self._kept):
-            try:
-                session = Cache.__getitem__(self._kept, token_hash).session
-            except KeyError:
-                continue
+        for token_hash, kept in items_of(self._kept):
+            session = kept.session
             yield KnownSession(token_hash, session.client_id, session.host, session.expires_at)
 
     async def _find(self, token: str, host: str) -> LiveSession | None:
@@ -271,13 +268,9 @@ class ClientDirectory:
             self._ids.pop(external_id, None)
 
     def known(self) -> Iterator[KnownName]:
-        """Iterate over what is remembered, whatever changes meanwhile; it is no use of it."""
+        """Iterate over what is remembered, whatever changes meanwhile."""
         yield from self.seeds
-        for external_id in list(self._ids):
-            try:
-                client_id = Cache.__getitem__(self._ids, external_id)
-            except KeyError:
-                continue
+        for external_id, client_id in items_of(self._ids):
             yield KnownName(self._hash_name(external_id), client_id)
 
     def forget_all(self) -> None:

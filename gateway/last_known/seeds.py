@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from cachetools import Cache
+
 from billing.ports import Clock
 
 
@@ -17,6 +19,10 @@ class _Known(Protocol):
 
 
 _T = TypeVar("_T", bound=_Known)
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Seeds(Generic[_T]):
@@ -54,6 +60,15 @@ class Seeds(Generic[_T]):
     def __bool__(self) -> bool:
         """Tell whether there are any."""
         return bool(self._seeds)
+
+
+def items_of(cache: Cache[_Key, _Value]) -> Iterator[tuple[_Key, _Value]]:
+    """Iterate over what is in the cache, whatever changes meanwhile; it counts as no use of it."""
+    for key in list(cache):
+        try:
+            yield key, Cache.__getitem__(cache, key)
+        except KeyError:
+            continue
 
 
 def _is_good(seed: _Known, now: datetime) -> bool:
