@@ -107,8 +107,8 @@ async def _serve(orders: _Orders, hurry: asyncio.Event) -> None:
 
 
 async def _report(gateway: Gateway, extras: Extras, orders: _Orders) -> None:
-    """Tell the supervisor what has changed about us, for ever."""
-    last = Report()
+    """Tell the supervisor that we run, and what has changed about us, for ever."""
+    last = None
     while True:
         missing = await find_missing(gateway.checks)
         report = Report(dict(extras.meter.outages.own), missing)

@@ -20,6 +20,8 @@ _ROOT = Path(__file__).parent.parent
 START_LIMIT_S = 600.0
 """For a whole start, in seconds: the database's migrations are applied in it."""
 
+# They are there already.
+_LAST_WORDS_S = 1.0
 # For one answer: plans are published meanwhile, and nothing else that takes time.
 _ANSWER_S = 60.0
 
@@ -112,6 +114,8 @@ class Child:
     async def wait_died(self) -> str:
         """Wait until it is gone, and tell how it ended."""
         code = await self._process.wait()
+        # What it said last is heard before it counts as gone.
+        await asyncio.wait((self._listening,), timeout=_LAST_WORDS_S)
         self._channel.close()
         if code < 0:
             return f"{self.name} was killed by {signal.Signals(-code).name}"

@@ -1,6 +1,7 @@
 """`tollway serve --workers 2`: whoever dies is replaced, and only what he held is lost."""
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -50,6 +51,13 @@ def pid_of(served: Served, child: str) -> int:
     below = {pid: command_of(pid) for pid in processes_below(served.process.pid)}
     (found,) = [pid for pid, command in below.items() if f"gateway.child {child}" in command]
     return found
+
+
+async def find_missing(served: Served) -> dict[str, str]:
+    """Return what health says is missing."""
+    _, told = await served.ask("/readyz", "checkout")
+    missing: dict[str, str] = json.loads(told)["missing"]
+    return missing
 
 
 async def test_worker_that_is_killed_loses_what_it_held_and_nothing_else(served: Served) -> None:
@@ -161,10 +169,15 @@ async def test_worker_that_cannot_come_back_leaves_its_visitors_to_the_others(
         os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
         again = await served.until_told("child_died", times=2)
         answers = [await served.ask("/public/name") for _ in range(20)]
+        without = await find_missing(served)
         gone.rename(known)
         await served.until_told("child_replaced")
+        async with asyncio.timeout(LIMIT_S):
+            while await find_missing(served):  # noqa: ASYNC110 - the new one says that it runs
+                await asyncio.sleep(0.05)
 
     assert answers == [(200, "app")] * 20
+    assert without == {"workers": "worker-1: process: does not run"}
     assert again["why"].startswith("the servers of app 'wiki' cannot be used: ")
 
 
