@@ -12,9 +12,11 @@ supervisor      `serve --workers N`: keeps a control process and N workers alive
 children        a child process, as the supervisor sees it
 channel         what the two say to each other
 child           the child process itself
+reports         what workers tell of themselves
 lifecycle       one process's parts: started, changed over, drained
 front           the visitors' side of a process
 back            the control side: pages, inbox worker, janitor
+waiting         keeps the control side's place while the database does not answer
 sockets         listening sockets
 wiring/         joins the packages: each port is filled here
 stores          opens database, caches and sessions
@@ -23,6 +25,8 @@ translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column
 control         the gateway's own pages, webhooks and health, behind a private socket
 sessions        who is signed in
+last_known/     what is known of clients, kept for a start while Postgres is down
+outages         counts what was decided without the facts
 scrape          /metrics, and who may see it (metrics: what is counted)
 health          alive, ready, and made of what
 version         which Tollway this is

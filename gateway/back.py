@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from billing.storage.retention import prune
 from billing.webhooks.retention import prune_events
 from gateway.clock import wall
 from gateway.config.schema import Config
-from gateway.errors import StartError
-from gateway.stores import Stores
+from gateway.errors import StartError, StoreDownError
+from gateway.health import Check
+from gateway.stores import Stores, bring_up_to_date, open_database
+from gateway.waiting import Waiting
 from gateway.wiring.access import Access, access_of
 from gateway.wiring.extras import Extras
 from gateway.wiring.selling import Selling, control_of, selling_of
@@ -60,11 +63,16 @@ class _Pages:
 
 
 class Back:
-    """Runs the control side. A new configuration is prepared beside the old, then replaces it."""
+    """Runs the control side. A new configuration is prepared beside the old, then replaces it.
 
-    def __init__(self, extras: Extras, stores: Stores) -> None:
+    `checks` are what health looks at.
+    """
+
+    def __init__(self, extras: Extras, stores: Stores, checks: Mapping[str, Check]) -> None:
         self._extras = extras
         self._stores = stores
+        self._checks = checks
+        self._waiting: Waiting | None = None
         self._now: _Pages | None = None
         self._next: _Pages | None = None
         self._working: tuple[asyncio.Task[None], ...] = ()
@@ -72,6 +80,33 @@ class Back:
         self._rounds_until_heads = 0
         self._retiring: set[asyncio.Task[None]] = set()
         self._refreshing: set[asyncio.Task[None]] = set()
+
+    async def begin(self, config: Config, control_socket: Path) -> None:
+        """Bring the database up to date and prepare; if it does not answer, go on trying.
+
+        Once it does, what was prepared is committed too.
+
+        Raises:
+            StartError: the database is newer than this program, or contradicts the configuration.
+        """
+
+        async def prepare() -> None:
+            async with open_database(config) as database:
+                await bring_up_to_date(database)
+            await self._prepare(config, control_socket)
+
+        async def begin() -> None:
+            await prepare()
+            self.commit()
+
+        try:
+            await prepare()
+        except StoreDownError as error:
+            self._waiting = Waiting(control_socket, self._checks, begin, str(error))
+            try:
+                await self._waiting.start()
+            except OSError as failed:
+                raise StartError(f"cannot open {control_socket}: {failed}") from failed
 
     async def prepare(self, config: Config, control_socket: Path) -> None:
         """Publish the plans and open the pages on a socket of their own; nobody is sent there yet.
@@ -82,6 +117,12 @@ class Back:
         Raises:
             StartError: a plan contradicts what was published, or the database does not answer.
         """
+        why = self._waiting.why if self._waiting is not None else None
+        if why is not None:
+            raise StoreDownError(f"the control side waits for its database: {why}")
+        await self._prepare(config, control_socket)
+
+    async def _prepare(self, config: Config, control_socket: Path) -> None:
         await self.abandon()
         async with AsyncExitStack() as stack:
             selling = await selling_of(config, self._extras, self._stores)
@@ -89,7 +130,7 @@ class Back:
             access = access_of(config, self._stores.database)
             stack.push_async_callback(access.guard.write_tally, whole=True)
             control = control_of(
-                config, self._extras, self._stores, selling, access, control_socket
+                config, self._extras, self._stores, selling, access, self._checks, control_socket
             )
             stack.push_async_callback(control.stop)
             try:
@@ -134,6 +175,8 @@ class Back:
 
     async def stop(self) -> None:
         """Finish what is under way, close the pages, and end."""
+        if self._waiting is not None:
+            await self._waiting.stop()
         for task in (*self._retiring, *self._refreshing, self._janitor):
             if task is not None:
                 task.cancel()

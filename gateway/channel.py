@@ -26,7 +26,8 @@ class ChannelClosedError(Exception):
 class Begin:
     """To a new child: what it is, and what it serves. `sockets` are descriptors it was born with.
 
-    The configuration is sent, and not read again: the file may be half edited by now.
+    The configuration is sent, and not read again: the file may be half edited by now. The clock's
+    offset is that of the supervisor's, so that no child's clock is behind the others'.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Begin:
     sockets: tuple[int, ...]
     config: Config
     control_socket: Path
+    clock_offset_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Commit:
 @dataclass(frozen=True, slots=True)
 class Abandon:
     """Forget what was prepared."""
+
+
+# Besides these, each may send a `reports.Report`, which is not answered: a worker about itself,
+# the supervisor to the control process about all.
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,31 @@ import contextlib
 import signal
 import socket
 import sys
+from typing import Final
 
 from gateway.channel import Abandon, Begin, Channel, ChannelClosedError, Commit, Done, End, Failed
 from gateway.channel import Prepare as PrepareOrder
+from gateway.clock import SteadyClock
 from gateway.errors import StartError
+from gateway.health import find_missing
 from gateway.lifecycle import Gateway, open_gateway, serving
+from gateway.metrics import Metrics
 from gateway.observability import log_to_stdout
+from gateway.reports import Report, Told
 from gateway.wiring.extras import Extras
+
+# Counts may be so late; each process adds little to those of a restart.
+_REPORT_EVERY_S: Final = 1.0
 
 
 class _Orders:
-    """What the supervisor asks, one after the other; `hurry` is set when it is gone."""
+    """What the supervisor asks, one after the other; `hurry` is set when it is gone.
+
+    What it tells of others is heard at once, by `told`.
+    """
 
     def __init__(self, channel: Channel, hurry: asyncio.Event) -> None:
+        self.told = Told()
         self._channel = channel
         self._hurry = hurry
         self._waiting: asyncio.Queue[object] = asyncio.Queue()
@@ -31,7 +43,9 @@ class _Orders:
         with contextlib.suppress(ChannelClosedError):
             while True:
                 order = await self._channel.receive()
-                if not isinstance(order, End):
+                if isinstance(order, Report):
+                    self.told.report = order
+                elif not isinstance(order, End):
                     self._waiting.put_nowait(order)
                 elif main.cancelling():
                     self._hurry.set()
@@ -43,6 +57,10 @@ class _Orders:
     async def next(self) -> object:
         """Wait for the next order."""
         return await self._waiting.get()
+
+    def report(self, report: Report) -> None:
+        """Tell how we are; nobody answers."""
+        self._channel.tell(report)
 
     async def answer(self, message: Done | Failed) -> None:
         """Tell what came of it."""
@@ -67,21 +85,37 @@ async def _serve(orders: _Orders, hurry: asyncio.Event) -> None:
         raise TypeError(f"{begin!r} is no beginning")
     log_to_stdout(begin.name)
     sockets = [socket.socket(fileno=number) for number in begin.sockets]
+    extras = Extras(clock=SteadyClock(begin.clock_offset_s), meter=Metrics(orders.told))
     try:
         async with open_gateway(
             begin.config,
             begin.control_socket,
-            Extras(),
+            extras,
+            name=begin.name,
             has_front=not begin.is_control,
             has_back=begin.is_control,
         ) as gateway:
             await orders.answer(Done())
             if isinstance(await orders.next(), Commit):
-                async with serving(gateway, sockets, hurry):
+                async with serving(gateway, sockets, hurry), asyncio.TaskGroup() as tasks:
                     await orders.answer(Done())
+                    if not begin.is_control:
+                        tasks.create_task(_report(gateway, extras, orders), name="reports")
                     await _obey(gateway, orders)
     except StartError as error:
         await orders.answer(Failed(str(error)))
+
+
+async def _report(gateway: Gateway, extras: Extras, orders: _Orders) -> None:
+    """Tell the supervisor that we run, and what has changed about us, for ever."""
+    last = None
+    while True:
+        missing = await find_missing(gateway.checks)
+        report = Report(dict(extras.meter.outages.own), missing)
+        if report != last:
+            orders.report(report)
+            last = report
+        await asyncio.sleep(_REPORT_EVERY_S)
 
 
 async def _obey(gateway: Gateway, orders: _Orders) -> None:

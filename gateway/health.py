@@ -61,8 +61,7 @@ class Health:
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """Answer 200 when every store answers, else 503 naming what is missing."""
-        found = await asyncio.gather(*map(_run, self._checks.values()))
-        missing = {name: why for name, why in zip(self._checks, found, strict=True) if why}
+        missing = await find_missing(self._checks)
         body = {"ready": not missing, "missing": missing}
         return web.json_response(body, status=503 if missing else 200)
 
@@ -77,6 +76,12 @@ class Health:
                 "stripe": version("stripe"),
             }
         )
+
+
+async def find_missing(checks: Mapping[str, Check]) -> dict[str, str]:
+    """Return what is missing, by the name of its check."""
+    found = await asyncio.gather(*map(_run, checks.values()))
+    return {name: why for name, why in zip(checks, found, strict=True) if why}
 
 
 def _has_c_parser() -> bool:

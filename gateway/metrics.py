@@ -20,6 +20,8 @@ from billing.facts import ObjectKind
 from billing.metrics import Alarm, CallOutcome, Receipt, Settlement
 from billing.storage.events import count_states
 from billing.storage.pool import Database
+from gateway.outages import Outages
+from gateway.reports import Told
 
 _log = structlog.get_logger("gateway")
 
@@ -34,10 +36,15 @@ _OTHER: Final = "other"
 
 
 class Metrics:
-    """Counts for billing (its `Meter`), and shows the numbers of this process."""
+    """Counts for billing (its `Meter`), and shows the numbers.
 
-    def __init__(self) -> None:
+    `outages` counts for the proxy, in whatever process that is; `told` is what workers report.
+    """
+
+    def __init__(self, told: Told | None = None) -> None:
         self._registry = CollectorRegistry()
+        self.outages = Outages(told)
+        self._registry.register(self.outages)
         self._received = Counter(
             "tollway_webhooks", "Requests to the webhook.", ["receipt"], registry=self._registry
         )

@@ -29,6 +29,7 @@ FIXED: Final = (
     "entitlements.memory_ttl_s",
     "entitlements.redis_ttl_s",
     "entitlements.lookup_timeout_s",
+    "entitlements.last_known",
 )
 """What the stores and the listening sockets are made of; they outlive a reload."""
 

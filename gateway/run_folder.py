@@ -64,7 +64,7 @@ class RunFolder:
                 _check(folder)
             for entry in self.path.iterdir():
                 pid = entry.name.rpartition(".")[2]
-                if pid.isdigit() and (int(pid) == self._pid or not _is_alive(int(pid))):
+                if pid.isdigit() and (int(pid) == self._pid or not is_alive(int(pid))):
                     entry.unlink(missing_ok=True)
         except OSError as error:
             raise StartError(
@@ -151,7 +151,8 @@ def _check(folder: Path) -> None:
         )
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

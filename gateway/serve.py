@@ -68,6 +68,10 @@ async def _serve(
     options: ServeOptions, heritage: Heritage, draining: asyncio.Event, hurry: asyncio.Event
 ) -> None:
     config = _start(options.config)
+    if heritage.sockets:
+        # Without a database the predecessor knows more clients than we would.
+        async with open_database(config):
+            pass
     # An heir's new address may cover its predecessor's.
     is_shared = options.reuse_port or bool(heritage.sockets)
     slots = bind_slots(
@@ -157,8 +161,9 @@ async def work(file: Path) -> None:
     config = _start(file)
     extras = Extras()
     async with AsyncExitStack() as stack:
+        async with open_database(config) as database:
+            await bring_up_to_date(database)
         stores = await open_stores(config, extras.clock, stack)
-        await bring_up_to_date(stores.database)
         selling = await selling_of(config, extras, stores)
         stack.push_async_callback(selling.provider.close)
         listener = listener_of(config, stores, selling.worker.wake)

@@ -4,10 +4,11 @@ Carries out `proxy.ports.Sessions` and `Clients`, and `checkout_pages.ports.Visi
 A token is 32 random bytes; only its SHA-256 is stored or kept.
 """
 
+import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,6 +20,8 @@ from billing.storage import clients, sessions
 from billing.storage.pool import Database
 from billing.storage.sessions import LiveSession
 from checkout_pages.ports import Visitor
+from gateway.last_known.records import KnownName, KnownSession
+from gateway.last_known.seeds import Seeds, items_of
 from proxy.ports import SessionsUnavailableError
 
 _TICKET_TTL = timedelta(minutes=1)
@@ -30,6 +33,10 @@ _FRESH_S = 30.0
 _ABSENT_S = 5.0
 # What is longer is no token of ours and is not worth hashing.
 _MAX_TOKEN_CHARS = 100
+# For one look-up; whoever is known already need not wait longer for a database that hangs.
+_LOOK_UP_S = 2.0
+# After one in vain, who is known already is not looked up for so long.
+_REST_S = 1.0
 
 
 @dataclass(slots=True)
@@ -57,6 +64,8 @@ class SessionStore:
         self._monotonic = monotonic
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
+        self._rests_until_s = float("-inf")
+        self.seeds: Seeds[KnownSession] = Seeds(wall)
 
     def recall(self, token: str, host: str) -> str | None:
         """Return the client of a session remembered as live; see `proxy.ports.Sessions`."""
@@ -80,6 +89,8 @@ class SessionStore:
         found = await self._find(token, self._host)
         if found is None:
             return None
+        if not found.external_id:
+            raise UnavailableError("what was written down of sessions names nobody")
         return Visitor(found.client_id, found.external_id)
 
     async def sign_in(self, external_id: str) -> str:
@@ -104,6 +115,7 @@ class SessionStore:
             ended = await sessions.revoke_session(connection, _hash(token), self._wall())
         for token_hash in ended:
             self._kept.pop(token_hash, None)
+            self.seeds.forget(token_hash)
 
     async def issue_ticket(self, token: str, *, host: str, target: str, fingerprint: str) -> str:
         """Return a ticket that carries the session to `host`, once and within a minute."""
@@ -136,12 +148,21 @@ class SessionStore:
 
     async def forget(self, token_hash_hex: str) -> None:
         """Drop an ended session; called with the payload of a notice."""
-        self._kept.pop(bytes.fromhex(token_hash_hex), None)
+        token_hash = bytes.fromhex(token_hash_hex)
+        self._kept.pop(token_hash, None)
+        self.seeds.forget(token_hash)
 
     def forget_freshness(self) -> None:
         """Ask again on next use; for when notices may have been missed."""
         for kept in self._kept.values():
             kept.read_s = float("-inf")
+
+    def known(self) -> Iterator[KnownSession]:
+        """Iterate over what is remembered, whatever changes meanwhile."""
+        yield from self.seeds
+        for token_hash, kept in items_of(self._kept):
+            session = kept.session
+            yield KnownSession(token_hash, session.client_id, session.host, session.expires_at)
 
     async def _find(self, token: str, host: str) -> LiveSession | None:
         if len(token) > _MAX_TOKEN_CHARS:
@@ -164,14 +185,18 @@ class SessionStore:
         kept = self._kept.get(token_hash)
         if token_hash in self._absent:
             return None
+        last_known = kept.session if kept is not None else self._find_seed(token_hash)
+        if last_known is not None and self._monotonic() < self._rests_until_s:
+            return last_known
         try:
-            async with self._database.connection() as connection:
-                found = await sessions.find_session(connection, token_hash, self._wall())
+            found = await self._read(token_hash)
         except UnavailableError:
+            self._rests_until_s = self._monotonic() + _REST_S
             # While the store is down nobody can sign out either: who was in stays in.
-            if kept is not None:
-                return kept.session
+            if last_known is not None:
+                return last_known
             raise
+        self.seeds.forget(token_hash)
         if found is None:
             self._kept.pop(token_hash, None)
             self._absent[token_hash] = True
@@ -179,12 +204,31 @@ class SessionStore:
             self._kept[token_hash] = _Kept(found, self._monotonic())
         return found
 
+    def _find_seed(self, token_hash: bytes) -> LiveSession | None:
+        seed = self.seeds.find(token_hash)
+        if seed is None:
+            return None
+        # Without a name: there is none in a file.
+        return LiveSession(seed.client_id, "", seed.host, seed.expires_at)
+
+    async def _read(self, token_hash: bytes) -> LiveSession | None:
+        try:
+            async with asyncio.timeout(_LOOK_UP_S), self._database.connection() as connection:
+                return await sessions.find_session(connection, token_hash, self._wall())
+        except TimeoutError as error:
+            raise UnavailableError("Postgres did not answer in time") from error
+
 
 class ClientDirectory:
-    """Clients by external id, remembered until they are closed; a client's id never changes."""
+    """Clients by external id, remembered until they are closed; a client's id never changes.
 
-    def __init__(self, database: Database) -> None:
+    `hash_name` is how the names of seeds were hashed.
+    """
+
+    def __init__(self, database: Database, wall: Clock, hash_name: Callable[[str], bytes]) -> None:
         self._database = database
+        self._hash_name = hash_name
+        self.seeds: Seeds[KnownName] = Seeds(wall)
         self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
         self._forgotten = 0
 
@@ -205,7 +249,12 @@ class ClientDirectory:
             async with self._database.connection() as connection:
                 known = await clients.admit_client(connection, external_id)
         except UnavailableError as error:
+            seed = self.seeds.find(self._hash_name(external_id)) if self.seeds else None
+            if seed is not None:
+                return seed.client_id
             raise SessionsUnavailableError(str(error)) from error
+        if self.seeds:
+            self.seeds.forget(self._hash_name(external_id))
         # Closed while we asked, it would be remembered for good.
         if known is not None and gaps == self._forgotten:
             self._ids[external_id] = known
@@ -214,8 +263,15 @@ class ClientDirectory:
     async def forget(self, client_id: str) -> None:
         """Drop a client that was closed; called with the payload of a notice."""
         self._forgotten += 1
+        self.seeds.forget_client(client_id)
         for external_id in [name for name, known in self._ids.items() if known == client_id]:
             self._ids.pop(external_id, None)
+
+    def known(self) -> Iterator[KnownName]:
+        """Iterate over what is remembered, whatever changes meanwhile."""
+        yield from self.seeds
+        for external_id, client_id in items_of(self._ids):
+            yield KnownName(self._hash_name(external_id), client_id)
 
     def forget_all(self) -> None:
         """Ask again on next use; for when notices may have been missed."""

@@ -17,19 +17,24 @@ from billing.entitlements.shared import NoSharedStore, SharedStore
 from billing.entitlements.trust import Trust
 from billing.errors import BillingError, KeyRingError, UnavailableError
 from billing.ports import Clock
-from billing.storage.migrate import migrate
+from billing.storage.migrate import list_migrations, migrate
 from billing.storage.pool import Database
 from gateway.clock import wall
 from gateway.config.schema import Config
-from gateway.errors import StartError
+from gateway.errors import StartError, StoreDownError
 from gateway.health import Check
+from gateway.last_known.file import Keys
 from gateway.redis_client import close_redis_client, redis_client_of
 from gateway.sessions import ClientDirectory, SessionStore
+from gateway.translate import signing_key_of
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The truth, the caches over it, and the sessions."""
+    """The truth, the caches over it, and the sessions.
+
+    `keys` are those of the last-known file, and of the names in it.
+    """
 
     database: Database
     reader: EntitlementReader
@@ -38,6 +43,8 @@ class Stores:
     refreshing: Refreshing
     shared: SharedStore
     redis: RedisClient | None
+    memory: MemoryStore
+    keys: Keys
 
 
 @asynccontextmanager
@@ -45,7 +52,8 @@ async def open_database(config: Config) -> AsyncIterator[Database]:
     """Connect to the configured database.
 
     Raises:
-        StartError: nothing answers there.
+        StoreDownError: nothing answers there.
+        StartError: the keys cannot be used.
     """
     try:
         database = await Database.open(
@@ -54,7 +62,7 @@ async def open_database(config: Config) -> AsyncIterator[Database]:
             ring=keys_of(config),
         )
     except (UnavailableError, ValueError) as error:
-        raise StartError(f"cannot use database.url: {error}") from error
+        raise StoreDownError(f"cannot use database.url: {error}") from error
     try:
         yield database
     finally:
@@ -79,23 +87,35 @@ async def bring_up_to_date(database: Database) -> list[str]:
     Returns the names of what was applied.
 
     Raises:
+        StoreDownError: the database does not answer.
         StartError: one failed, or the database is newer than this program.
     """
     try:
         applied = await migrate(database)
         await seal_older(database)
+    except UnavailableError as error:
+        raise StoreDownError(f"the database does not answer: {error}") from error
     except BillingError as error:
         raise StartError(f"the database cannot be brought up to date: {error}") from error
     return applied
 
 
 async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:
-    """Connect to every store.
+    """Make ready to connect to every store; none of them need answer yet.
+
+    The database counts as one that does not answer until somebody has brought it up to date.
 
     Raises:
-        StartError: the database does not answer.
+        StartError: the keys cannot be used.
     """
-    database = await stack.enter_async_context(open_database(config))
+    database = await Database.open(
+        config.database.url.get_secret_value(),
+        size=config.database.pool_size,
+        ring=keys_of(config),
+        at_once=False,
+        needs=list_migrations()[-1].name,
+    )
+    stack.push_async_callback(database.close)
     redis = _connect_redis(config, stack)
     cache = config.entitlements
     trust = Trust()
@@ -109,8 +129,9 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
             monotonic=time.monotonic,
         )
     refreshing = Refreshing(database, time.monotonic)
+    memory = MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic)
     reader = EntitlementReader(
-        MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic),
+        memory,
         shared,
         database,
         clock,
@@ -121,7 +142,9 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     sessions = SessionStore(
         database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
     )
-    return Stores(database, reader, sessions, ClientDirectory(database), refreshing, shared, redis)
+    keys = Keys.of(signing_key_of(config))
+    clients = ClientDirectory(database, wall, keys.hash_name)
+    return Stores(database, reader, sessions, clients, refreshing, shared, redis, memory, keys)
 
 
 def _connect_redis(config: Config, stack: AsyncExitStack) -> RedisClient | None:

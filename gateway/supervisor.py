@@ -7,15 +7,17 @@ accepted by a worker that died is accepted by the one that takes its place.
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 
 from gateway.channel import Abandon, Begin, Commit, Prepare
 from gateway.children import START_LIMIT_S, Child, ChildDiedError
+from gateway.clock import SteadyClock
 from gateway.config.schema import Config
 from gateway.errors import StartError
+from gateway.reports import Report, Reports
 from gateway.run_folder import RunFolder
 from gateway.sockets import twins_of
 
@@ -35,20 +37,31 @@ _CUT_S = 3.0
 class Keeper:
     """Keeps one child alive: the control process, or the worker of a slot."""
 
-    def __init__(self, name: str, sockets: Sequence[socket.socket], *, is_control: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        sockets: Sequence[socket.socket],
+        on_report: Callable[[str, Report], None],
+        *,
+        is_control: bool,
+    ) -> None:
         self.name = name
         self.is_control = is_control
+        self._on_report = on_report
         self.child: Child | None = None
         self.sockets = tuple(sockets)
 
-    async def begin(self, order: Prepare) -> None:
+    async def begin(self, order: Prepare, clock: SteadyClock) -> None:
         """Start the child and let it make ready.
 
         Raises:
             StartError: it cannot serve, for the reason that it gives.
             ChildDiedError: it died of its start.
         """
-        self.child = await Child.spawn(self.name, self.sockets)
+        clock()  # It follows the machine's when it is asked.
+        self.child = await Child.spawn(
+            self.name, self.sockets, lambda report: self._on_report(self.name, report)
+        )
         await self.child.ask(
             Begin(
                 self.name,
@@ -56,6 +69,7 @@ class Keeper:
                 tuple(sock.fileno() for sock in self.sockets),
                 order.config,
                 order.control_socket,
+                clock.offset_s,
             ),
             START_LIMIT_S,
         )
@@ -97,9 +111,11 @@ class Supervisor:
         self._now = Prepare(config, folder.next_control())
         self._next: Prepare | None = None
         self._changing = asyncio.Lock()
-        self._control = Keeper("control", (), is_control=True)
+        self._clock = SteadyClock()
+        self._reports = Reports()
+        self._control = Keeper("control", (), self._on_report, is_control=True)
         self._workers = [
-            Keeper(f"worker-{number}", sockets, is_control=False)
+            Keeper(f"worker-{number}", sockets, self._on_report, is_control=False)
             for number, sockets in enumerate(slots, 1)
         ]
 
@@ -116,7 +132,7 @@ class Supervisor:
         """
         keepers = (self._control, *self._workers)
         begun = await asyncio.gather(
-            *(keeper.begin(self._now) for keeper in keepers), return_exceptions=True
+            *(keeper.begin(self._now, self._clock) for keeper in keepers), return_exceptions=True
         )
         for error in begun:
             if isinstance(error, ChildDiedError):
@@ -184,12 +200,24 @@ class Supervisor:
                 if error is not None and not isinstance(error, ChildDiedError):
                     raise error
 
+    def _on_report(self, name: str, report: Report) -> None:
+        self._reports.take(name, report)
+        self._tell_control()
+
+    def _tell_control(self) -> None:
+        """Say sums: said twice, or to a control process that has just begun, they are right."""
+        if self._control.child is not None:
+            self._control.child.report(self._reports.sum_up())
+
     async def _keep(self, keeper: Keeper) -> None:
         """Replace the child whenever it dies."""
         wait_s, why = _FIRST_WAIT_S, None
         while True:
             child = keeper.child
             how = await keeper.bury()
+            if not keeper.is_control:
+                self._reports.bury(keeper.name)
+                self._tell_control()
             if child is not None and child.age_s >= _STEADY_S:
                 wait_s = _FIRST_WAIT_S
             _log.error("child_died", child=keeper.name, how=how, why=why, again_in_s=wait_s)
@@ -200,8 +228,9 @@ class Supervisor:
             try:
                 # No change of the configuration meanwhile: the child would miss it.
                 async with self._changing:
-                    await keeper.begin(self._now)
+                    await keeper.begin(self._now, self._clock)
                     await keeper.ask(Commit())
+                    self._tell_control()
             except (StartError, ChildDiedError) as error:
                 why = str(error)
             else:

@@ -126,7 +126,7 @@ async def up(options: UpOptions, console: Console) -> None:
             stack.callback(_close_all, sockets)
             children = _Children(stack, console)
             sandbox_url = await _start_children(children, folder, draft, secrets, environment)
-            config = _quick_to_drain(load_config(options.config, environment))
+            config = _at_home(load_config(options.config, environment), folder)
             private = SocketFolder.make(folder.run, _CONTROL)
             stack.callback(private.remove)
             serving = run_gateway(
@@ -219,9 +219,13 @@ def _token_maker(config: Config) -> Callable[[str], str] | None:
     return issue_token
 
 
-def _quick_to_drain(config: Config) -> Config:
+def _at_home(config: Config, folder: DataDir) -> Config:
+    """Return the configuration as it is in the folder: quick to end, and nothing outside of it."""
     proxy = config.proxy.model_copy(update={"drain_s": min(config.proxy.drain_s, _DRAIN_S)})
-    return config.model_copy(update={"proxy": proxy})
+    place = config.entitlements.last_known.folder or str(folder.path.absolute() / "last-known")
+    last_known = config.entitlements.last_known.model_copy(update={"folder": place})
+    entitlements = config.entitlements.model_copy(update={"last_known": last_known})
+    return config.model_copy(update={"proxy": proxy, "entitlements": entitlements})
 
 
 def _print_table(console: Console, config: Config, folder: DataDir, sandbox_url: str) -> None:

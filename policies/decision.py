@@ -36,6 +36,7 @@ class Reason(StrEnum):
     FEATURE_OFF = "feature_off"
     BLOCKED = "blocked"
     FACTS_UNKNOWN = "facts_unknown"
+    PAID_BUT_REFUSED = "paid_but_refused"
 
 
 @dataclass(frozen=True, slots=True)

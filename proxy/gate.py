@@ -26,7 +26,7 @@ from proxy.identity import Identifier
 from proxy.ids import new_id
 from proxy.outgoing import Dresser, entitlement_lines
 from proxy.passes import Pass, Passes
-from proxy.ports import Clock, Facts, SessionsUnavailableError
+from proxy.ports import Clock, Facts, Outages, SessionsUnavailableError
 from proxy.problems import Problem
 from proxy.responses import Asked, Responder
 from proxy.routing import Matched, RouteTable
@@ -54,6 +54,7 @@ class Gate:
         clock: Clock,
         wall: Clock,
         log: AccessLog,
+        outages: Outages,
     ) -> None:
         self._settings = settings
         self._identifier = identifier
@@ -62,6 +63,7 @@ class Gate:
         self._control = control
         self._clock = clock
         self._log = log
+        self._outages = outages
         self._destinations = Destinations(settings, table)
         self._respond = Responder(settings, table, wall)
         self._dress = Dresser(settings)
@@ -174,6 +176,8 @@ class Gate:
         if look is not None and isinstance(identity, Client):
             exchange.wait_for(self._look_again(exchange, aim, matched, identity, look))
             return
+        if isinstance(facts, Unknown):
+            self._outages.note(matched.app.id, decision.reason)
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
             return

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from policies.decision import Reason
 from policies.model import Snapshot, Unknown
 
 Clock = Callable[[], datetime]
@@ -39,6 +40,14 @@ class Facts(Protocol):
 
     async def read_refreshed(self, client_id: str) -> Snapshot | Unknown:
         """Return the snapshot from the database, after the payment provider was asked."""
+        ...
+
+
+class Outages(Protocol):
+    """Counts what was decided without the facts."""
+
+    def note(self, app_id: str, reason: Reason) -> None:
+        """Take note of a decision on the app for this reason, which may be any."""
         ...
 
 

@@ -78,20 +78,26 @@ class Database:
         size: int,
         ring: KeyRing,
         connection_class: type[KeyedConnection] = KeyedConnection,
+        at_once: bool = True,
+        needs: str | None = None,
     ) -> "Database":
         """Connect with at most `size` connections, of a class that may watch its statements.
+
+        Without `at_once` nothing is connected before a connection is asked for. A database that
+        lacks the migration `needs` counts as one that does not answer: somebody is about to
+        bring it up to date, and until then statements would fail as only mistakes of ours may.
 
         Raises:
             UnavailableError: nothing answered at `url` within `CONNECT_TIMEOUT_S`.
         """
-        with _translated():
+        with _translated(), _coming_in():
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=1 if at_once else 0,
                 max_size=size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
-                init=functools.partial(_prepare, ring),
+                init=functools.partial(_prepare, ring, needs),
                 connection_class=connection_class,
             )
         return cls(pool, size, ring)
@@ -112,11 +118,15 @@ class Database:
         sets would be there for the next who is lent the connection.
         """
         with _translated():
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                keyed = cast("KeyedConnection", connection)
+            with _coming_in():
+                lent = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            try:
+                keyed = cast("KeyedConnection", lent)
                 keyed.doubt(is_doubtful=True)
-                yield connection
+                yield lent
                 keyed.doubt(is_doubtful=False)
+            finally:
+                await self._pool.release(lent)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -172,9 +182,35 @@ def _translated() -> Iterator[None]:
         raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
 
 
-async def _prepare(ring: KeyRing, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+@contextmanager
+def _coming_in() -> Iterator[None]:
+    """Whatever Postgres has against letting us in, it may not have it later.
+
+    The database is not there yet, or admits nobody just now; no statement of ours is at fault.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise UnavailableError(f"Postgres: {error}") from error
+
+
+async def _prepare(
+    ring: KeyRing, needs: str | None, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    if needs is not None and not await _has_migration(connection, needs):
+        raise UnavailableError(
+            f"the database has not been brought up to date yet: it has no {needs}"
+        )
     keyed = cast("KeyedConnection", connection)
     keyed.ring, keyed.is_doubtful = ring, False
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )
+
+
+async def _has_migration(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> bool:
+    try:
+        found = await connection.fetchval("select 1 from schema_migrations where name = $1", name)
+    except asyncpg.UndefinedTableError:
+        return False
+    return found is not None

@@ -136,6 +136,21 @@ class OAuthConfig(Section):
     )
 
 
+class LastKnownConfig(Section):
+    """A signed file of what is known of clients, for a start while Postgres is down."""
+
+    folder: MaybeFile = Field(
+        None, description="folder of this gateway alone; null is its run folder"
+    )
+    every_s: Seconds = Field(60.0, description="seconds between two writings")
+    lease_s: Whole = Field(
+        86_400,
+        ge=0,
+        le=604_800,
+        description="seconds that what was written is good for; 0 writes nothing",
+    )
+
+
 class EntitlementsConfig(Section):
     """Caches of what clients hold."""
 
@@ -148,6 +163,9 @@ class EntitlementsConfig(Section):
     )
     redis_ttl_s: Seconds = Field(3600.0, description="seconds that Valkey keeps a snapshot")
     lookup_timeout_s: ShortSeconds = Field(2.0, description="seconds for one look-up, all stores")
+    last_known: LastKnownConfig = Field(
+        LastKnownConfig(), description="what is kept for a start while Postgres is down"
+    )
 
 
 class ProxyConfig(Section):

@@ -8,5 +8,6 @@ provider    the payment provider of a configuration, and what applies its word
 reconciling what mends the differences that no event told of
 offers      what may be bought, changed, given back and given by hand
 notices     who hears of changes
+last_known  what is kept of clients for a start while Postgres is down
 extras      what demo mode changes
 """

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from billing.ports import Clock
 from checkout_pages.ports import DemoMode
-from gateway.clock import wall
+from gateway.clock import SteadyClock
 from gateway.metrics import Metrics
 
 
@@ -15,6 +15,6 @@ class Extras:
     `clock` is the time by which entitlements begin and end. `meter` counts in either.
     """
 
-    clock: Clock = field(default=wall)
+    clock: Clock = field(default_factory=SteadyClock)
     demo: DemoMode | None = None
     meter: Metrics = field(default_factory=Metrics)

@@ -14,6 +14,7 @@ from billing.storage import sessions as session_rows
 from billing.storage.ids import parse_id
 from billing.webhooks import inbox
 from gateway.config.schema import Config
+from gateway.health import Check
 from gateway.stores import Stores
 
 # Sessions and clients that ended just now, on their way to Redis.
@@ -95,3 +96,15 @@ def _versions(outdate: Callable[[str, int], None]) -> Handler:
         outdate(client_id, int(version))
 
     return on_version
+
+
+def listening_of(listener: Listener) -> Check:
+    """Return how to find out since when changes are not heard of, if they are not."""
+
+    async def listening() -> str | None:
+        deaf_since_at = listener.deaf_since_at
+        if deaf_since_at is None:
+            return None
+        return f"not hearing of changes since {deaf_since_at:%Y-%m-%dT%H:%M:%SZ}"
+
+    return listening

@@ -1,10 +1,11 @@
 """What keeps our rows true and what sells, joined, with the control application before it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from billing.catalog import Catalog
-from billing.errors import BillingError
+from billing.errors import BillingError, UnavailableError
 from billing.providers.stripe.adapter import Stripe
 from billing.reconcile.reconciler import Reconciler
 from billing.reconcile.refresh import Refresher
@@ -18,10 +19,10 @@ from checkout_pages.routes import add_pages
 from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.control import ControlServer, create_control_app
-from gateway.errors import StartError
-from gateway.health import Health
+from gateway.errors import StartError, StoreDownError
+from gateway.health import Check, Health
 from gateway.scrape import Scrape
-from gateway.stores import Stores, checks_of
+from gateway.stores import Stores
 from gateway.translate import (
     page_settings_of,
     plans_of,
@@ -56,7 +57,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
     """Publish the plans, and join what sells them; `provider` is the caller's to close.
 
     Raises:
-        StartError: a plan contradicts what was published, or the database does not answer.
+        StoreDownError: the database does not answer.
+        StartError: a plan contradicts what was published.
     """
     provider = provider_of(config, extras.meter)
     plans = plans_of(config)
@@ -66,7 +68,8 @@ async def selling_of(config: Config, extras: Extras, stores: Stores) -> Selling:
         )
     except BillingError as error:
         await provider.close()
-        raise StartError(str(error)) from error
+        is_down = isinstance(error, UnavailableError)
+        raise (StoreDownError if is_down else StartError)(str(error)) from error
     catalog = Catalog(plans, published)
     applier = applier_of(
         config,
@@ -110,6 +113,7 @@ def control_of(
     stores: Stores,
     selling: Selling,
     access: Access,
+    checks: Mapping[str, Check],
     socket_path: Path,
 ) -> ControlServer:
     """Return the control application, not yet listening."""
@@ -117,7 +121,7 @@ def control_of(
     add_api(app, config, extras, stores, selling.catalog, selling.offers, access)
     app.add_routes(selling.endpoint.routes())
     app.add_routes(access.endpoint.routes())
-    app.add_routes(Health(checks_of(stores)).routes())
+    app.add_routes(Health(checks).routes())
     public_url = public_origin(config, config.public.host)
     app.add_routes(Scrape(access.guard, extras.meter, stores.database, public_url).routes())
     settings = page_settings_of(config, proxy_settings_of(config), extras.demo)

@@ -91,6 +91,7 @@ def generation_of(
         clock=extras.clock,
         wall=wall,
         log=log,
+        outages=extras.meter.outages,
     )
     return Generation(gate, settings, config.proxy.drain_s, ways, control)
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
 
+from gateway.outages import Outages
 from policies.model import Snapshot, Unknown
 from policies.requirement import Access, OnUnknown, Requirement
 from proxy.access_log import AccessLog
@@ -150,6 +151,7 @@ class Running:
     clock: FakeClock
     seen: list[web.Request] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    outages: Outages = field(default_factory=Outages)
     log: AccessLog = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
     server: ProxyServer = field(init=False)
@@ -301,6 +303,7 @@ def _server_of(
         clock=running.clock,
         wall=running.clock,
         log=running.log,
+        outages=running.outages,
     )
     return ProxyServer(gate, settings, deadlines, drain_s=drain_s)
 

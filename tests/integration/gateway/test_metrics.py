@@ -4,6 +4,8 @@ from billing.facts import ObjectKind
 from billing.metrics import Alarm, CallOutcome, Receipt, Settlement
 from billing.storage.pool import Database
 from gateway.metrics import Metrics
+from gateway.reports import Report, Told
+from policies.decision import Reason
 from tests.support.keys import RING
 
 
@@ -80,3 +82,25 @@ async def test_names_without_end_are_counted_under_one_label(database: Database)
     shown = await numbers(metrics, database)
 
     assert len([name for name in shown if name.startswith("tollway_drift_total")]) <= 65
+
+
+async def test_what_was_decided_without_facts_is_shown_with_that_of_workers(
+    database: Database,
+) -> None:
+    told = Told()
+    told.report = Report({("notes", Reason.PAID_BUT_REFUSED): 2})
+    metrics = Metrics(told)
+    for reason in (Reason.LAST_KNOWN_GRANT, Reason.PAID_BUT_REFUSED, Reason.FACTS_UNKNOWN):
+        metrics.outages.note("notes", reason)
+
+    shown = await numbers(metrics, database)
+
+    of_outages = {
+        name: value
+        for name, value in shown.items()
+        if name.startswith(("tollway_let_through", "tollway_paid"))
+    }
+    assert of_outages == {
+        'tollway_let_through_unverified_total{app="notes",reason="last_known_grant"}': 1,
+        'tollway_paid_but_refused_total{app="notes"}': 3,
+    }

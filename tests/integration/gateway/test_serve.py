@@ -296,7 +296,7 @@ async def test_worker_applies_what_waits_in_the_inbox(
     assert json.loads(output.splitlines()[0])["event"] == "working"
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
+@pytest.mark.parametrize("command", ["worker", "migrate"])
 async def test_database_that_does_not_answer_is_one_line(
     config_file: Path, environment: dict[str, str], tmp_path: Path, command: str
 ) -> None:

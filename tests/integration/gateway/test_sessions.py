@@ -1,8 +1,12 @@
 """Sessions and tickets on a real database: on one host, once, and over when they end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from billing.errors import UnavailableError
@@ -10,10 +14,15 @@ from billing.model import Cause, Source
 from billing.storage.client_endings import close_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
+from gateway.last_known.file import Keys
+from gateway.last_known.records import KnownName, KnownSession
 from gateway.sessions import ClientDirectory, SessionStore, _hash
 from proxy.ports import SessionsUnavailableError
 from tests.support.clock import FakeClock, Seconds
+from tests.support.servers import Servers
+from tests.support.snapshots import CLIENT
 
+KEYS = Keys.of(b"k" * 32)
 OWN, APP = "checkout.localhost", "notes.localhost"
 BROWSER = "f" * 64
 
@@ -38,6 +47,10 @@ def new_store(
 @pytest.fixture
 def store(new_store: Callable[[], SessionStore]) -> SessionStore:
     return new_store()
+
+
+def directory_of(database: Database, clock: FakeClock) -> ClientDirectory:
+    return ClientDirectory(database, clock, KEYS.hash_name)
 
 
 async def carry(store: SessionStore, token: str, *, host: str = APP) -> str:
@@ -273,16 +286,18 @@ async def test_only_the_hash_of_a_token_is_stored(store: SessionStore, database:
     assert len(row["token_hash"]) == 32
 
 
-async def test_client_of_a_token_is_made_once_by_two_at_once(database: Database) -> None:
-    directories = [ClientDirectory(database) for _ in range(2)]
+async def test_client_of_a_token_is_made_once_by_two_at_once(
+    database: Database, clock: FakeClock
+) -> None:
+    directories = [directory_of(database, clock) for _ in range(2)]
 
     found = await asyncio.gather(*(d.admit("idp:bea") for d in directories for _ in range(3)))
 
     assert len(set(found)) == 1
 
 
-async def test_directory_that_cannot_ask_says_so(database: Database) -> None:
-    directory = ClientDirectory(database)
+async def test_directory_that_cannot_ask_says_so(database: Database, clock: FakeClock) -> None:
+    directory = directory_of(database, clock)
     known = await directory.admit("idp:bea")
     await database.close()
 
@@ -294,7 +309,7 @@ async def test_directory_that_cannot_ask_says_so(database: Database) -> None:
 async def test_closed_client_is_admitted_no_more_once_the_notice_has_come(
     database: Database, clock: FakeClock
 ) -> None:
-    directory = ClientDirectory(database)
+    directory = directory_of(database, clock)
     client_id = await directory.admit("idp:bea")
     assert client_id is not None
 
@@ -317,3 +332,104 @@ async def test_closed_client_is_signed_out_everywhere(
         await close_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
 
     assert await new_store().find_client(token, OWN) is None
+
+
+def seed_of(token: str, clock: FakeClock, **ends_in: float) -> KnownSession:
+    """Return a session as a file held it."""
+    now = clock()
+    return KnownSession(
+        _hash(token), CLIENT, APP, now + timedelta(days=9), now + timedelta(**ends_in)
+    )
+
+
+async def test_session_of_a_file_holds_while_nobody_can_be_asked_and_within_its_lease(
+    store: SessionStore, database: Database, clock: FakeClock, monotonic: Seconds
+) -> None:
+    seed = seed_of("token", clock, hours=1)
+    store.seeds.put(seed.token_hash, seed)
+    await database.close()
+
+    within = await store.find_client("token", APP)
+    elsewhere = await store.find_client("token", OWN)
+    clock.move(hours=1)
+    monotonic.now_s += 3600
+
+    assert (within, elsewhere) == (CLIENT, None)
+    with pytest.raises(SessionsUnavailableError):
+        await store.find_client("token", APP)
+
+
+async def test_one_good_look_replaces_what_a_file_held(
+    store: SessionStore, database: Database, clock: FakeClock
+) -> None:
+    seed = seed_of("token", clock, hours=1)
+    store.seeds.put(seed.token_hash, seed)
+
+    found = await store.find_client("token", APP)
+
+    assert found is None
+    assert list(store.known()) == []
+
+
+async def test_session_of_a_file_is_dropped_on_notice(
+    store: SessionStore, database: Database, clock: FakeClock
+) -> None:
+    seed = seed_of("token", clock, hours=1)
+    store.seeds.put(seed.token_hash, seed)
+    await database.close()
+
+    await store.forget(seed.token_hash.hex())
+
+    with pytest.raises(SessionsUnavailableError):
+        await store.find_client("token", APP)
+
+
+async def test_name_of_a_file_is_known_while_nobody_can_be_asked_until_it_is_closed(
+    database: Database, clock: FakeClock
+) -> None:
+    directory = directory_of(database, clock)
+    name_hash = KEYS.hash_name("idp:bea")
+    directory.seeds.put(name_hash, KnownName(name_hash, CLIENT, clock() + timedelta(hours=1)))
+    await database.close()
+
+    known = await directory.admit("idp:bea")
+    await directory.forget(CLIENT)
+
+    assert known == CLIENT
+    with pytest.raises(SessionsUnavailableError):
+        await directory.admit("idp:bea")
+
+
+async def test_after_a_look_in_vain_who_is_known_is_not_looked_up_for_a_moment(
+    store: SessionStore,
+    database: Database,
+    database_url: str,
+    servers: Servers,
+    clock: FakeClock,
+    monotonic: Seconds,
+) -> None:
+    seed = seed_of("token", clock, hours=1)
+    store.seeds.put(seed.token_hash, seed)
+    async with nobody_let_in(database_url, servers):
+        in_vain = await store.find_client("token", APP)
+
+    unasked = await store.find_client("token", APP)
+    monotonic.now_s += 1
+    asked = await store.find_client("token", APP)
+
+    assert (in_vain, unasked, asked) == (CLIENT, CLIENT, None)
+
+
+@asynccontextmanager
+async def nobody_let_in(database_url: str, servers: Servers) -> AsyncIterator[None]:
+    name = urlsplit(database_url).path.lstrip("/")
+    admin = await asyncpg.connect(servers.postgres)
+    try:
+        await admin.execute(f'alter database "{name}" with allow_connections false')
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+        yield
+        await admin.execute(f'alter database "{name}" with allow_connections true')
+    finally:
+        await admin.close()

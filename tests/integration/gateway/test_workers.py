@@ -1,22 +1,22 @@
 """`tollway serve --workers 2`: whoever dies is replaced, and only what he held is lost."""
 
 import asyncio
+import json
 import os
 import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
 import pytest
 
 from tests.support.answers import Answers
+from tests.support.certificates import Authority
 from tests.support.leaks import until
 from tests.support.product import command_of, is_alive, processes_below
 from tests.support.raw import Peer
-from tests.support.servers import Servers
 from tests.support.serving import (
     LIMIT_S,
     Backend,
@@ -51,6 +51,13 @@ def pid_of(served: Served, child: str) -> int:
     below = {pid: command_of(pid) for pid in processes_below(served.process.pid)}
     (found,) = [pid for pid, command in below.items() if f"gateway.child {child}" in command]
     return found
+
+
+async def find_missing(served: Served) -> dict[str, str]:
+    """Return what health says is missing."""
+    _, told = await served.ask("/readyz", "checkout")
+    missing: dict[str, str] = json.loads(told)["missing"]
+    return missing
 
 
 async def test_worker_that_is_killed_loses_what_it_held_and_nothing_else(served: Served) -> None:
@@ -148,20 +155,30 @@ async def test_machine_without_room_for_a_process_ends_nobody(served: Served) ->
 
 
 async def test_worker_that_cannot_come_back_leaves_its_visitors_to_the_others(
-    served: Served, database_url: str, servers: Servers
+    backend: Backend, tmp_path: Path, database_url: str, run: Path
 ) -> None:
-    name = urlsplit(database_url).path.lstrip("/")
-    admin = await asyncpg.connect(servers.postgres)
-    await admin.execute(f'alter database "{name}" with allow_connections false')
-
-    os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
-    await served.until_told("child_died", times=2)
-    answers = [await served.ask("/public/name") for _ in range(20)]
-    await admin.execute(f'alter database "{name}" with allow_connections true')
-    await admin.close()
-    await served.until_told("child_replaced")
+    known = Authority(tmp_path).file
+    file = write_config(tmp_path / "tollway.yaml", backend.url)
+    file.write_text(
+        f"{file.read_text()}  - {{id: wiki, name: Wiki, host: wiki.localhost, upstreams:"
+        f" ['https://127.0.0.1:1'], tls: {{ca_file: {known}}},"
+        " routes: [{path: /, access: public}]}\n"
+    )
+    async with serve(file, environment_of(database_url, run), "--workers", "2") as served:
+        gone = known.rename(tmp_path / "elsewhere.pem")
+        os.kill(pid_of(served, "worker-1"), signal.SIGKILL)
+        again = await served.until_told("child_died", times=2)
+        answers = [await served.ask("/public/name") for _ in range(20)]
+        without = await find_missing(served)
+        gone.rename(known)
+        await served.until_told("child_replaced")
+        async with asyncio.timeout(LIMIT_S):
+            while await find_missing(served):  # noqa: ASYNC110 - the new one says that it runs
+                await asyncio.sleep(0.05)
 
     assert answers == [(200, "app")] * 20
+    assert without == {"workers": "worker-1: process: does not run"}
+    assert again["why"].startswith("the servers of app 'wiki' cannot be used: ")
 
 
 async def test_stop_lets_what_runs_end_and_tells_websockets(
@@ -223,15 +240,17 @@ async def test_second_signal_cuts(served: Served, backend: Backend) -> None:
     assert code == 0
 
 
-async def test_reason_of_a_worker_that_cannot_start_is_one_line(
-    backend: Backend, tmp_path: Path, run: Path
+async def test_reason_of_a_process_that_cannot_start_is_one_line(
+    backend: Backend, tmp_path: Path, database_url: str, run: Path
 ) -> None:
     file = write_config(tmp_path / "tollway.yaml", backend.url)
-    environment = environment_of(f"postgresql:///x?host={tmp_path}/nowhere", run)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("insert into schema_migrations values ('9999_later.sql', '')")
+    await connection.close()
 
     with pytest.raises(AssertionError) as failed:
-        async with serve(file, environment, "--workers", "2"):
+        async with serve(file, environment_of(database_url, run), "--workers", "2"):
             pass
 
     (line,) = str(failed.value).split("{'event': ")[1:]
-    assert line.startswith("'tollway: cannot use database.url: ")
+    assert line.startswith("'tollway: the database cannot be brought up to date: ")

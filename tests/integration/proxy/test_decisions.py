@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from policies.decision import Reason
 from policies.return_url import ReturnTarget, fingerprint, verify_target
 from proxy.wire.fields import fold
 from tests.support.gate import SETTINGS, TOKEN_KEY, Running
@@ -302,6 +303,38 @@ async def test_outage_follows_the_route_and_is_never_a_402(
 
     assert got == status
     assert ("Retry-After" in fields) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    ("path", "cached", "counted"),
+    [
+        ("/", True, {("notes", Reason.LAST_KNOWN_GRANT): 1}),
+        ("/open/", False, {("notes", Reason.LET_THROUGH_UNVERIFIED): 1}),
+        ("/closed/", True, {("notes", Reason.PAID_BUT_REFUSED): 1}),
+        ("/closed/", False, {}),
+        ("/", False, {}),
+        ("/me/", False, {}),
+    ],
+)
+async def test_what_an_outage_decides_is_counted_once(
+    gate: Running, path: str, cached: bool, counted: dict[tuple[str, Reason], int]
+) -> None:
+    if cached:
+        gate.facts.cached[CLIENT] = PAID
+    gate.facts.down = "Postgres is gone"
+
+    await gate.ask(path, signed_in=True)
+
+    assert gate.outages.own == counted
+
+
+async def test_nothing_is_counted_while_the_facts_are_there(gate: Running) -> None:
+    gate.facts.cached[CLIENT] = PAID
+
+    await gate.ask("/", signed_in=True)
+    await gate.ask("/seats/", signed_in=True)
+
+    assert gate.outages.own == {}
 
 
 async def test_session_store_that_is_down_is_a_503_and_no_sign_in(gate: Running) -> None:

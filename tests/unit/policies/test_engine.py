@@ -209,7 +209,9 @@ def test_row_of_the_decision_table(row: Row) -> None:
         (OnUnknown.LAST_KNOWN, make_grant(until_at=NOW), Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
         (OnUnknown.LAST_KNOWN, make_grant(value=False), Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
         (OnUnknown.LAST_KNOWN, make_block(), Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
-        (OnUnknown.CLOSED, make_grant(), Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
+        (OnUnknown.CLOSED, make_grant(), Outcome.UNAVAILABLE, Reason.PAID_BUT_REFUSED),
+        (OnUnknown.CLOSED, make_grant(until_at=NOW), Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
+        (OnUnknown.CLOSED, None, Outcome.UNAVAILABLE, Reason.FACTS_UNKNOWN),
         (OnUnknown.INSECURE_OPEN, None, Outcome.ALLOW, Reason.LET_THROUGH_UNVERIFIED),
     ],
 )
