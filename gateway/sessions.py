@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cachetools import LRUCache, TTLCache
 
@@ -19,7 +19,7 @@ from billing.storage import clients, sessions
 from billing.storage.pool import Database
 from billing.storage.sessions import LiveSession
 from checkout_pages.ports import Visitor
-from proxy.ports import SessionsUnavailableError
+from proxy.ports import Heard, SessionsUnavailableError
 
 _TICKET_TTL = timedelta(minutes=1)
 _MAX_KEPT = 100_000
@@ -57,6 +57,20 @@ class SessionStore:
         self._monotonic = monotonic
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
+        self._subscribers: list[Heard] = []
+
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with the name of each session that ends; see `proxy.ports.Sessions`."""
+        self._subscribers.append(heard)
+
+    def name_of(self, token: str) -> str:
+        """Return the name under which notices tell of the session, its hash."""
+        return _hash(token).hex()
+
+    def find_end(self, token: str) -> datetime | None:
+        """Return when a remembered session ends; see `proxy.ports.Sessions`."""
+        kept = self._kept.get(_hash(token))
+        return None if kept is None else kept.session.expires_at
 
     def recall(self, token: str, host: str) -> str | None:
         """Return the client of a session remembered as live; see `proxy.ports.Sessions`."""
@@ -137,11 +151,15 @@ class SessionStore:
     async def forget(self, token_hash_hex: str) -> None:
         """Drop an ended session; called with the payload of a notice."""
         self._kept.pop(bytes.fromhex(token_hash_hex), None)
+        for heard in self._subscribers:
+            heard(token_hash_hex)
 
     def forget_freshness(self) -> None:
         """Ask again on next use; for when notices may have been missed."""
         for kept in self._kept.values():
             kept.read_s = float("-inf")
+        for heard in self._subscribers:
+            heard(None)
 
     async def _find(self, token: str, host: str) -> LiveSession | None:
         if len(token) > _MAX_TOKEN_CHARS:
@@ -187,6 +205,11 @@ class ClientDirectory:
         self._database = database
         self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
         self._forgotten = 0
+        self._subscribers: list[Heard] = []
+
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with the id of each client that is closed; see `proxy.ports.Clients`."""
+        self._subscribers.append(heard)
 
     def recall(self, external_id: str) -> str | None:
         """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
@@ -216,11 +239,15 @@ class ClientDirectory:
         self._forgotten += 1
         for external_id in [name for name, known in self._ids.items() if known == client_id]:
             self._ids.pop(external_id, None)
+        for heard in self._subscribers:
+            heard(client_id)
 
     def forget_all(self) -> None:
         """Ask again on next use; for when notices may have been missed."""
         self._forgotten += 1
         self._ids.clear()
+        for heard in self._subscribers:
+            heard(None)
 
 
 def _hash(token: str) -> bytes:

@@ -31,6 +31,9 @@ from proxy.problems import Problem
 from proxy.responses import Asked, Responder
 from proxy.routing import Matched, RouteTable
 from proxy.settings import ProxySettings
+from proxy.stream import stream_of
+from proxy.streams import Streams
+from proxy.tunnel import Tunnel
 from proxy.upstreams.upstream import Upstream
 
 # A form of a page is there at once, and a webhook within seconds.
@@ -50,6 +53,7 @@ class Gate:
         facts: Facts,
         upstreams: dict[str, Upstream],
         control: Upstream,
+        streams: Streams,
         *,
         clock: Clock,
         wall: Clock,
@@ -60,6 +64,7 @@ class Gate:
         self._facts = facts
         self._upstreams = upstreams
         self._control = control
+        self._streams = streams
         self._clock = clock
         self._log = log
         self._destinations = Destinations(settings, table)
@@ -245,9 +250,26 @@ class Gate:
         """Return the answer that tells a problem."""
         return self._respond.problem(_asked(exchange), problem, detail)
 
+    def refuse(self, exchange: Exchange, decision: Decision) -> None:
+        """Answer by a refusal what was let through; see `parties.Keeper`."""
+        aim = exchange.destination
+        if aim is not None and aim.matched is not None:
+            self._refuse(exchange, aim.matched, decision)
+
+    def watch(self, exchange: Exchange, tunnel: Tunnel | None = None) -> None:
+        """End what goes on for long when a request like it would be refused."""
+        if exchange.stream is not None:
+            exchange.stream.tunnel = tunnel
+            return
+        stream = exchange.stream = stream_of(exchange, tunnel, self._identifier)
+        if stream is not None:
+            self._streams.add(stream)
+
     def note(self, exchange: Exchange) -> None:
         """Write the exchange's line in the log."""
         self._log.note(exchange)
+        if exchange.stream is not None:
+            self._streams.discard(exchange.stream)
 
     def refuse_unread(self, problem: Problem, detail: str | None) -> bytes:
         """Return the answer to what could not be read as a request."""

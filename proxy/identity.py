@@ -1,5 +1,7 @@
 """Who asks: a bearer token if there is one, else the session cookie of this host."""
 
+from datetime import UTC, datetime
+
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
@@ -41,6 +43,20 @@ class Identifier:
             return verified
         known = self._clients.recall(verified.external_id)
         return None if known is None else Client(known, "token")
+
+    def sessions_of(self, credential: Credential) -> tuple[str, ...]:
+        """Return the names of the sessions that a credential rests on."""
+        if credential.bearer is not None:
+            return ()
+        return tuple(self._sessions.name_of(cookie) for cookie in credential.cookies)
+
+    def find_end(self, credential: Credential) -> datetime | None:
+        """Return until when at most who asked is who he is; None if that is not known."""
+        if credential.bearer is None:
+            ends = [self._sessions.find_end(cookie) for cookie in credential.cookies]
+            return min((end for end in ends if end is not None), default=None)
+        last = credential.verified
+        return None if last is None else datetime.fromtimestamp(last.until_s, UTC)
 
     async def identify(self, credential: Credential, host: str) -> Identity:
         """Return who asks.

@@ -1,6 +1,7 @@
 """Reads what a client holds: memory, then Valkey, then Postgres, one flight a client."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -79,6 +80,11 @@ class EntitlementReader:
         self._refresh = refresh
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
         self._gap_ended_at: datetime | None = None
+        self._subscribers: list[Callable[[str | None], None]] = []
+
+    def subscribe(self, heard: Callable[[str | None], None]) -> None:
+        """Call `heard` with each client whose facts change from now on; None is any of them."""
+        self._subscribers.append(heard)
 
     def find(self, client_id: str) -> Snapshot | None:
         """Return a fresh snapshot from memory without waiting, or None."""
@@ -115,6 +121,7 @@ class EntitlementReader:
     async def invalidate(self, client_id: str, version: int) -> None:
         """Take note that the client's facts are at `version` now."""
         self._memory.invalidate(client_id, version)
+        self._tell(client_id)
         await self._shared.invalidate(client_id, version)
 
     def forget_freshness(self) -> None:
@@ -124,6 +131,11 @@ class EntitlementReader:
         """
         self._memory.expire_all()
         self._gap_ended_at = self._clock()
+        self._tell(None)
+
+    def _tell(self, client_id: str | None) -> None:
+        for heard in self._subscribers:
+            heard(client_id)
 
     async def _fly(self, client_id: str, *, shared: bool) -> Snapshot | Unknown:
         """Join the read of this client that is under way, or begin one.
