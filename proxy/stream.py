@@ -41,13 +41,13 @@ class Stream:
 
     __slots__ = (
         "_cut_s",
+        "_refusal",
         "_warning",
         "client",
         "credential",
         "end",
         "exchange",
         "identifier",
-        "is_called_off",
         "is_looked_at",
         "is_warned",
         "look_s",
@@ -77,10 +77,15 @@ class Stream:
         self.timer: asyncio.TimerHandle | None = None
         self.is_looked_at = False
         self.is_warned = False
-        self.is_called_off = False
+        self._refusal: Decision | None = None
         self.tunnel = tunnel
         self._warning = timedelta()
         self._cut_s = NEVER
+
+    @property
+    def is_called_off(self) -> bool:
+        """Tell whether it ends, be it at once or a little later."""
+        return self._refusal is not None
 
     @property
     def next_at(self) -> datetime | None:
@@ -132,7 +137,7 @@ class Stream:
         """End it as soon as that can be done without harm."""
         if self.is_called_off:
             return
-        self.is_called_off = True
+        self._refusal = decision
         exchange = self.exchange
         if self.tunnel is not None:
             exchange.decided(exchange.app_id, decision)
@@ -150,7 +155,8 @@ class Stream:
 
     def check(self, now_s: float) -> None:
         """Cut an answer that was called off and does not end; called now and then."""
-        if now_s >= self._cut_s and self.exchange.status:
+        if self._refusal is not None and now_s >= self._cut_s and self.exchange.status:
+            self.exchange.decided(self.exchange.app_id, self._refusal)
             self.exchange.cut()
 
 

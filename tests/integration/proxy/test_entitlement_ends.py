@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.model import Snapshot
+from policies.model import Snapshot, Unknown
 from proxy.stream import Stream
 from tests.support.answers import Answers
 from tests.support.gate import HOST, SESSION
@@ -241,6 +241,7 @@ async def test_long_answer_to_such_work_is_cut(tmp_path: Path) -> None:
         told = await answers.next("POST")
 
     assert not told.is_whole
+    assert [line["reason"] for line in scene.gate.logged()] == ["grant_ended"]
 
 
 async def test_mistake_in_a_look_leaves_nobody_elses_open(tmp_path: Path) -> None:
@@ -261,6 +262,32 @@ async def test_mistake_in_a_look_leaves_nobody_elses_open(tmp_path: Path) -> Non
 
     assert len(calls) == 2
     assert not told.is_whole
+
+
+async def test_look_that_comes_back_late_undoes_no_later_one(tmp_path: Path) -> None:
+    app = Saying(EVENTS + b"data: 1\n\n")
+    async with begun(tmp_path, app, b"data: 1\n\n") as (scene, visitor, _):
+        facts, late, is_late = scene.gate.facts, asyncio.Event(), asyncio.Event()
+        read = facts.read
+
+        async def dawdle(client_id: str) -> Snapshot | Unknown:
+            found = await read(client_id)
+            if found is ENDED:
+                late.set()
+                await is_late.wait()
+            return found
+
+        facts.read = dawdle  # type: ignore[method-assign] # as slow as a network may be
+        facts.change(ENDED)
+        await late.wait()
+        facts.change(make_snapshot(make_grant(until_at=None), version=3))
+        await until(lambda: all(stream.end is None for stream in watched(scene)))
+        is_late.set()
+        await until(lambda: not scene.gate.streams._news._tasks)
+        is_open = [not stream.is_called_off for stream in watched(scene)]
+        visitor.reset()
+
+    assert is_open == [True]
 
 
 def watched(scene: Scene) -> list[Stream]:
