@@ -18,11 +18,11 @@ from policies.requirement import Access
 from proxy import problems
 from proxy.access_log import AccessLog
 from proxy.answer import Answer, render
-from proxy.canonical import Rejected, parse_origin
+from proxy.canonical import Rejected
 from proxy.credential import Credential
 from proxy.destination import Destination, Destinations
 from proxy.exchange import Exchange
-from proxy.identity import Identifier
+from proxy.identity import Identifier, is_foreign_websocket
 from proxy.ids import new_id
 from proxy.outgoing import Dresser, entitlement_lines
 from proxy.passes import Pass, Passes
@@ -182,7 +182,7 @@ class Gate:
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
             return
-        if _is_foreign_websocket(exchange, aim, identity):
+        if is_foreign_websocket(exchange.head, identity, aim.canonical.host):
             exchange.decided(matched.app.id, decision)
             exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
             return
@@ -283,17 +283,3 @@ def _asked(exchange: Exchange) -> Asked:
     aim = exchange.destination
     canonical = None if aim is None else aim.canonical
     return Asked(exchange.request_id, exchange.head.headers, canonical)
-
-
-def _is_foreign_websocket(exchange: Exchange, aim: Destination, identity: Identity) -> bool:
-    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
-
-    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
-    hijacking, RFC 6455 section 10.2).
-    """
-    if not exchange.head.wants_websocket:
-        return False
-    if not (isinstance(identity, Client) and identity.method == "session"):
-        return False
-    origin = exchange.head.headers.get("Origin")
-    return origin is not None and parse_origin(origin) != aim.canonical.host

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
+from proxy.canonical import parse_origin
 from proxy.credential import Credential, read_credential
 from proxy.ports import Clients, Sessions
 from proxy.tokens import TokenVerifier, Verified
+from proxy.wire.head import RequestHead
 
 _NOBODY = Anonymous()
 
@@ -85,3 +87,17 @@ class Identifier:
         found = self._tokens.verify(bearer)
         credential.verified = found if isinstance(found, Verified) else None
         return found
+
+
+def is_foreign_websocket(head: RequestHead, identity: Identity, host: str) -> bool:
+    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
+
+    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
+    hijacking, RFC 6455 section 10.2).
+    """
+    if not head.wants_websocket:
+        return False
+    if not (isinstance(identity, Client) and identity.method == "session"):
+        return False
+    origin = head.headers.get("Origin")
+    return origin is not None and parse_origin(origin) != host
