@@ -54,7 +54,7 @@ class Exchange(Request):
         self._keeper = keeper
         self._task: asyncio.Task[None] | None = None
         self._errand: Errand | None = None
-        self._relay = Relay(visitor, head)
+        self.relay = Relay(visitor, head)
         self._is_old = False
 
     # What the gate calls.
@@ -70,9 +70,9 @@ class Exchange(Request):
             return
         self.status = answer.status
         self.is_done = True  # What is still read of the upload is thrown away.
-        self._relay.closes |= answer.closes or self._visitor.is_last
-        self._relay.closes |= not self._visitor.discard_body()
-        self._relay.say(answer)
+        self.relay.closes |= answer.closes or self._visitor.is_last
+        self.relay.closes |= not self._visitor.discard_body()
+        self.relay.say(answer)
         self._finish()
 
     def refuse(self, problem: Problem, detail: str | None = None, *, closes: bool = False) -> None:
@@ -158,7 +158,7 @@ class Exchange(Request):
     def on_interim(self, head: ResponseHead) -> None:
         """Pass an interim answer on."""
         if self._errand is not None:
-            self._relay.interim(head, self._errand.outgoing.terms.own_cookies)
+            self.relay.interim(head, self._errand.outgoing.terms.own_cookies)
 
     def on_head(self, head: ResponseHead) -> None:
         """Pass the answer's head on."""
@@ -169,8 +169,8 @@ class Exchange(Request):
         self.status = head.status
         if not self.body_done or self._visitor.is_last:
             # What is left of an upload could be taken for the next request.
-            self._relay.closes = True
-        self._relay.head(head, errand.outgoing)
+            self.relay.closes = True
+        self.relay.head(head, errand.outgoing)
         if self._visitor.is_writing_paused:
             errand.connection.pause_reading(is_paused=True)
         if head.has_events:
@@ -184,7 +184,7 @@ class Exchange(Request):
         if not self.head.wants_websocket or head.upgrade != b"websocket":
             self.on_unreachable(UpstreamError("the app switched protocols unasked"))
             return
-        self._relay.switch(head, errand.outgoing)
+        self.relay.switch(head, errand.outgoing)
         self.status = head.status
         connection, errand.connection = errand.connection, None
         extensions = b",".join(v for n, v in head.fields if n.lower() == _EXTENSIONS)
@@ -202,17 +202,17 @@ class Exchange(Request):
 
     def on_body(self, data: bytes) -> None:
         """Pass some of the answer's body on."""
-        self._relay.body(data)
+        self.relay.body(data)
         self._end_if_over()
 
     def on_read(self) -> None:
         """Send what has come."""
-        self._relay.flush()
+        self.relay.flush()
 
     def on_end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""
         self._errand = None
-        self._relay.end(trailers)
+        self.relay.end(trailers)
         self._finish()
 
     def on_failure(self, error: UpstreamError) -> None:
@@ -249,7 +249,7 @@ class Exchange(Request):
 
     def end_events(self) -> bool:
         """End the answer behind the event under way; False if it is none of events."""
-        stops = self._relay.stop()
+        stops = self.relay.stop()
         self._end_if_over()
         return stops
 
@@ -263,9 +263,9 @@ class Exchange(Request):
     # How it goes on.
 
     def _end_if_over(self) -> None:
-        if self._relay.is_over:
+        if self.relay.is_over:
             self._drop()
-            self._relay.end(())
+            self.relay.end(())
             self._finish()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
@@ -290,7 +290,7 @@ class Exchange(Request):
 
     def _finish(self) -> None:
         self._end()
-        self._visitor.finish(keep_alive=not self._relay.closes)
+        self._visitor.finish(keep_alive=not self.relay.closes)
 
     def _end(self) -> None:
         self.is_done = True

@@ -28,6 +28,7 @@ class Relay:
         "_events",
         "_held",
         "_is_chunked",
+        "_remark",
         "_request",
         "_stops",
         "_visitor",
@@ -41,6 +42,7 @@ class Relay:
         self._is_chunked = False
         self._held: list[bytes] = []
         self._events: EventReader | None = None
+        self._remark = b""  # an event of ours that waits for its turn
         self._stops = False
         self.is_over = False
         # Frames of a visitor who takes a declined WebSocket for open could be taken for requests.
@@ -97,12 +99,27 @@ class Relay:
         self.is_over = self._events.at_boundary
         return True
 
+    def remark(self, event: bytes) -> None:
+        """Put an event of our own between two of the app's; nothing where there are none."""
+        if self._events is None:
+            return
+        if self._events.at_boundary:
+            self._held.append(write_chunk(event) if self._is_chunked else event)
+            self.flush()
+        else:
+            self._remark = event
+
     def _follow(self, events: EventReader, data: bytes) -> bytes:
         if self._stops:
             end = events.find_end(data)
             if end >= 0:
                 data = data[:end]
                 self.is_over = True
+        elif self._remark:
+            end = events.find_end(data)
+            if end >= 0:
+                data = data[:end] + self._remark + data[end:]
+                self._remark = b""
         events.feed(data)
         return data
 

@@ -6,6 +6,7 @@ so that nobody takes what he has for the whole.
 """
 
 import asyncio
+import math
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +28,8 @@ from proxy.tunnel import Tunnel
 _LEAD: Final = timedelta(seconds=3)
 # For an event to end, and for an answer that was under way when its request was called off.
 _ENDING_S: Final = 3.0
+# A page that does not listen for such events never hears of it.
+_WARNING: Final = b'event: entitlement-ending\ndata: {"reason": "%b", "ends_in_s": %d}\n\n'
 # Of these, no work of the app's is lost when there is no answer; all others are waited for.
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -131,7 +134,20 @@ class Stream:
             return
         self.end = End(last_at, decision)
         self._warning = last_at - now
-        self.is_looked_at = self.is_warned = True
+        self.is_looked_at = True
+        self.warn(now)
+
+    def warn(self, now: datetime) -> None:
+        """Tell both sides, as far as there is a way, that its end is near."""
+        self.is_warned = True
+        if self.end is None:
+            return
+        reason = self.end.decision.reason.value
+        left_s = math.ceil((self.end.at - now).total_seconds())
+        if self.tunnel is not None:
+            self.tunnel.remark(f"{close_code_of(self.end.decision)} {reason} {left_s}")
+        else:
+            self.exchange.relay.remark(_WARNING % (reason.encode(), left_s))
 
     def call_off(self, decision: Decision) -> None:
         """End it as soon as that can be done without harm."""

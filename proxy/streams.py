@@ -178,7 +178,7 @@ class Streams:
                 stream.is_looked_at = True
                 self._provider.want(client_id, Look.PROVIDER)
             else:
-                stream.is_warned = True
+                stream.warn(now)
         if not stream.is_called_off:
             self._arm(stream, now, self._wall())
 

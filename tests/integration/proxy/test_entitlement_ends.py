@@ -148,6 +148,27 @@ async def test_events_to_who_was_refused_meanwhile_end_with_their_head(tmp_path:
     assert told.is_whole or told.status == 402
 
 
+@pytest.mark.parametrize("pieces", [(b"data: 1\n\n",), (b"data: 1\n", b"\ndata: 2\n\n")])
+async def test_warning_is_an_event_of_its_own_between_two(
+    tmp_path: Path, pieces: tuple[bytes, ...]
+) -> None:
+    app = Saying(EVENTS + pieces[0], *pieces[1:])
+    raw = asked().replace(b"/paid/", b"/warned/")
+    warning = b'event: entitlement-ending\ndata: {"reason": "grant_ended", "ends_in_s": 60}\n\n'
+    async with begun(tmp_path, app, pieces[0], raw=raw) as (scene, visitor, answers):
+        scene.gate.facts.change(ENDED)
+        await until(lambda: all(stream.is_warned for stream in watched(scene)))
+        app.go.release()
+        await visitor.read_until(warning if len(pieces) == 1 else b"data: 2\n\n")
+        scene.gate.clock.move(seconds=60)
+        told = await answers.next()
+
+    whole = b"".join(pieces)
+    first, rest = whole[: len(b"data: 1\n\n")], whole[len(b"data: 1\n\n") :]
+    assert told.body in {first + warning + rest, whole + warning}
+    assert told.is_whole
+
+
 # Other answers.
 
 

@@ -15,6 +15,8 @@ from tests.support.frames import (
     BINARY,
     CLOSE,
     FIN,
+    PING,
+    PONG,
     TEXT,
     Frame,
     Frames,
@@ -67,6 +69,17 @@ class Open:
         (last,) = [f for f in await self.frames.all() if f.opcode == CLOSE]
         return last.code, last.payload[2:].decode()
 
+    async def warned(self, seconds: int) -> None:
+        """Wait for the warning, which both sides get by a ping."""
+        ping = await self.frames.next()
+        assert ping is not None
+        assert (ping.opcode, ping.payload) == (PING, f"4402 grant_ended {seconds}".encode())
+        await until(lambda: any(f.payload == ping.payload for f in self.heard))
+        # The app's own answer, which passes as every frame does.
+        pong = await self.frames.next()
+        assert pong is not None
+        assert (pong.opcode, pong.payload) == (PONG, ping.payload)
+
     async def looked(self) -> None:
         """Wait until all that was heard has been looked at."""
         streams = self.gate.streams
@@ -82,7 +95,8 @@ async def open_paid(
     async def echo(peer: Peer) -> None:
         frames = await accept(peer)
         while (received := await frames.next()) is not None and received.opcode != CLOSE:
-            await peer.send(frame(received.first, received.payload))
+            first = FIN | PONG if received.opcode == PING else received.first
+            await peer.send(frame(first, received.payload))
             heard.append(received)
         if received is not None:
             heard.append(received)
@@ -235,6 +249,30 @@ async def test_close_frame_waits_for_the_end_of_a_frame(tmp_path: Path) -> None:
     assert [f.payload[:2] for f in received] == [b"aa", (4402).to_bytes(2)]
 
 
+async def test_warning_waits_for_the_end_of_a_frame(tmp_path: Path) -> None:
+    whole = frame(FIN | BINARY, b"a" * 1000)
+
+    async def halve(peer: Peer) -> None:
+        await accept(peer)
+        await peer.send(whole[:500])
+        await peer.read_until(b"grant_ended 60")
+        await peer.send(whole[500:] + whole)
+        await linger(peer)
+
+    async with set_scene(tmp_path, halve) as scene:
+        scene.gate.sessions.live[SESSION, HOST] = CLIENT
+        scene.gate.facts.cached[CLIENT] = PAID
+        async with scene.visit(asked("/warned/")) as (visitor, answers):
+            frames = await opened(visitor, answers)
+            await visitor.read_until(whole[:500])
+            scene.gate.facts.change(ENDED)
+            received = [await frames.next() for _ in range(3)]
+
+    assert sorted(f.payload[:4] for f in received if f is not None) == [b"4402", b"aaaa", b"aaaa"]
+    assert received[0] is not None
+    assert received[0].payload == b"a" * 1000
+
+
 # Who asks.
 
 
@@ -356,7 +394,7 @@ async def test_public_part_is_everybodys(tmp_path: Path) -> None:
 async def test_warning_leaves_its_time_and_no_more(tmp_path: Path) -> None:
     async with open_paid(tmp_path, "/warned/") as ws:
         ws.gate.facts.change(ENDED)
-        await ws.looked()
+        await ws.warned(60)
         ws.gate.clock.move(seconds=59)
         ws.gate.facts.change(ENDED)
         await ws.looked()
@@ -369,7 +407,7 @@ async def test_warning_leaves_its_time_and_no_more(tmp_path: Path) -> None:
 async def test_who_pays_while_he_is_warned_stays(tmp_path: Path) -> None:
     async with open_paid(tmp_path, "/warned/") as ws:
         ws.gate.facts.change(ENDED)
-        await ws.looked()
+        await ws.warned(60)
         ws.gate.clock.move(seconds=30)
         ws.gate.facts.change(make_snapshot(make_grant(until_at=None), version=3))
         await ws.looked()
@@ -381,7 +419,7 @@ async def test_who_pays_while_he_is_warned_stays(tmp_path: Path) -> None:
 async def test_who_is_barred_while_he_is_warned_is_closed_at_once(tmp_path: Path) -> None:
     async with open_paid(tmp_path, "/warned/") as ws:
         ws.gate.facts.change(ENDED)
-        await ws.looked()
+        await ws.warned(60)
         ws.gate.facts.change(make_snapshot(make_grant(), make_block(), version=3))
 
         assert await ws.told() == (4402, "blocked")
@@ -392,6 +430,7 @@ async def test_end_that_is_known_before_is_never_put_off(tmp_path: Path, early: 
     async with open_paid(tmp_path, "/warned/") as ws:
         ws.gate.clock.now = NOW + timedelta(days=1) - early
         if early:
+            await ws.warned(30)
             # Revoked within the warning: it still ends when it would have.
             ws.gate.facts.change(ENDED)
             await ws.looked()
