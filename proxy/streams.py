@@ -23,7 +23,7 @@ from proxy.stream import Stream
 _NEWS_AT_ONCE: Final = 8
 # The same for good measure. After a gap in the notices that is everybody, and whoever comes in
 # meanwhile needs the database too.
-_PATIENT_AT_ONCE: Final = 2
+_PATIENT_AT_ONCE: Final = 4
 # The provider may take a second for each, and many a subscription renews at the same hour.
 _PROVIDER_AT_ONCE: Final = 50
 # While a store does not answer.
