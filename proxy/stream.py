@@ -38,8 +38,10 @@ class Stream:
     """What goes on, who asked for it, and how it will end as far as that is known.
 
     `tunnel` is there once it is a WebSocket. `end` is where it ends by the passing of time, or
-    by a warning that has begun; `until_at` is where it has to be found out anew who asks (both
-    None: not known of any). From `look_s` on, in the loop's time, it is looked at for good measure.
+    by a warning that has begun; None is never, as far as is known. In seconds, so that many are
+    looked through quickly: from `due_s` on, since 1970 on the clock of entitlements, something is
+    to be done about it, from `until_s` on, on the wall's clock, it has to be found out anew who
+    asks, and from `look_s` on, in the loop's time, it is looked at for good measure.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Stream:
         "_warning",
         "client",
         "credential",
+        "due_s",
         "end",
         "exchange",
         "identifier",
@@ -57,7 +60,7 @@ class Stream:
         "matched",
         "timer",
         "tunnel",
-        "until_at",
+        "until_s",
     )
 
     def __init__(
@@ -75,8 +78,7 @@ class Stream:
         self.credential = credential
         self.identifier = identifier
         self.end: End | None = None
-        self.until_at: datetime | None = None
-        self.look_s = NEVER
+        self.due_s = self.until_s = self.look_s = NEVER
         self.timer: asyncio.TimerHandle | None = None
         self.is_looked_at = False
         self.is_warned = False
@@ -112,6 +114,12 @@ class Stream:
         self._warning = timedelta(seconds=route.warning_s if is_warned_of_it else 0)
         self.is_looked_at = False
         self.is_warned = not self._warning
+        self._plan()
+
+    def note_look(self) -> None:
+        """Take note that its provider is asked before it ends."""
+        self.is_looked_at = True
+        self._plan()
 
     def refuse(self, decision: Decision, snapshot: Snapshot | None, now: datetime) -> None:
         """Take note that a request like it would be refused now.
@@ -140,6 +148,7 @@ class Stream:
     def warn(self, now: datetime) -> None:
         """Tell both sides, as far as there is a way, that its end is near."""
         self.is_warned = True
+        self._plan()
         if self.end is None:
             return
         reason = self.end.decision.reason.value
@@ -154,6 +163,7 @@ class Stream:
         if self.is_called_off:
             return
         self._refusal = decision
+        self.look_s = 0.0  # until it is gone
         exchange = self.exchange
         if self.tunnel is not None:
             exchange.decided(exchange.app_id, decision)
@@ -168,6 +178,10 @@ class Stream:
             self._cut_s = asyncio.get_running_loop().time() + _ENDING_S
             if not exchange.end_events():
                 exchange.cut()
+
+    def _plan(self) -> None:
+        next_at = self.next_at
+        self.due_s = NEVER if next_at is None else next_at.timestamp()
 
     def check(self, now_s: float) -> None:
         """Cut an answer that was called off and does not end; called now and then."""

@@ -8,13 +8,13 @@ second never comes here. There is one `Stream` for a connection at most, and tha
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Final
 
 from policies.ending import find_end
 from policies.engine import decide
 from policies.identity import Anonymous, Client
 from policies.model import Snapshot, Unknown
+from proxy.deadlines import NEVER
 from proxy.looks import Look, Looks
 from proxy.ports import Clients, Clock, Facts, Sessions, SessionsUnavailableError
 from proxy.stream import Stream
@@ -31,7 +31,7 @@ _AGAIN_S: Final = 1.0
 # The backstop for a notice that was lost without anybody knowing.
 _LOOK_EVERY_S: Final = 300.0
 # What ends within this has a timer of its own; longer than from one sweep to the next.
-_SOON: Final = timedelta(seconds=1)
+_SOON_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -107,17 +107,23 @@ class Streams:
             again, self._again, self._again_s = self._again, {}, now + _AGAIN_S
             for client_id, look in again.items():
                 self._patient.want(client_id, look)
-        now_at, wall_at = self._clock(), self._wall()
-        for group in tuple(self._groups.values()):
-            for stream in tuple(group.streams):
-                if stream.is_called_off:
-                    stream.check(now)
-                    continue
-                if now >= stream.look_s:
-                    stream.look_s = now + _LOOK_EVERY_S
-                    self._patient.want(stream.client.client_id, Look.FACTS | Look.WHO)
-                if stream.timer is None:
-                    self._arm(stream, now_at, wall_at)
+        soon_s = self._clock().timestamp() + _SOON_S
+        soon_wall_s = self._wall().timestamp() + _SOON_S
+        due = [
+            stream
+            for group in self._groups.values()
+            for stream in group.streams
+            if stream.look_s <= now or stream.due_s <= soon_s or stream.until_s <= soon_wall_s
+        ]
+        for stream in due:
+            if stream.is_called_off:
+                stream.check(now)
+                continue
+            if stream.look_s <= now:
+                stream.look_s = now + _LOOK_EVERY_S
+                self._patient.want(stream.client.client_id, Look.FACTS | Look.WHO)
+            if stream.timer is None:
+                self._arm(stream)
 
     def stop(self) -> None:
         """Look at nothing more."""
@@ -148,17 +154,14 @@ class Streams:
 
     # What is due.
 
-    def _arm(self, stream: Stream, now_at: datetime, wall_at: datetime) -> None:
+    def _arm(self, stream: Stream) -> None:
         """Set a timer for what is due soon; what is due later, a sweep finds in its time."""
-        waits = [
-            at - now
-            for at, now in ((stream.next_at, now_at), (stream.until_at, wall_at))
-            if at is not None
-        ]
-        wait = min(waits, default=_SOON)
-        if wait < _SOON:
+        wait_s = min(
+            stream.due_s - self._clock().timestamp(), stream.until_s - self._wall().timestamp()
+        )
+        if wait_s < _SOON_S:
             loop = asyncio.get_running_loop()
-            stream.timer = loop.call_later(max(0.0, wait.total_seconds()), self._on_due, stream)
+            stream.timer = loop.call_later(max(0.0, wait_s), self._on_due, stream)
 
     def _on_due(self, stream: Stream) -> None:
         stream.timer = None
@@ -167,20 +170,20 @@ class Streams:
         if group is None or stream.is_called_off:
             return
         now = self._clock()
-        if stream.until_at is not None and stream.until_at <= self._wall():
-            stream.until_at = None
+        if stream.until_s <= self._wall().timestamp():
+            stream.until_s = NEVER
             self._news.want(client_id, Look.WHO)
         next_at, end = stream.next_at, stream.end
         if next_at is not None and end is not None and next_at <= now:
             if end.at <= now:
                 self._judge(group, self._known(client_id, group), (stream,))
             elif not stream.is_looked_at:
-                stream.is_looked_at = True
+                stream.note_look()
                 self._provider.want(client_id, Look.PROVIDER)
             else:
                 stream.warn(now)
         if not stream.is_called_off:
-            self._arm(stream, now, self._wall())
+            self._arm(stream)
 
     def _known(self, client_id: str, group: _Group) -> Snapshot | Unknown:
         """Return what is known of a client without waiting."""
@@ -206,14 +209,14 @@ class Streams:
                 stream.renew(end, last)
             else:
                 stream.refuse(decision, last, now)
-            self._rearm(stream, now)
+            self._rearm(stream)
 
-    def _rearm(self, stream: Stream, now: datetime) -> None:
+    def _rearm(self, stream: Stream) -> None:
         timer, stream.timer = stream.timer, None
         if timer is not None:
             timer.cancel()
         if not stream.is_called_off:
-            self._arm(stream, now, self._wall())
+            self._arm(stream)
 
     # What is read.
 
@@ -250,7 +253,10 @@ class Streams:
     def _note_end(self, stream: Stream) -> None:
         until_at = stream.identifier.find_end(stream.credential)
         # What has ended already was another cookie beside the one that holds.
-        stream.until_at = until_at if until_at is None or until_at > self._wall() else None
+        if until_at is None or until_at <= self._wall():
+            stream.until_s = NEVER
+        else:
+            stream.until_s = until_at.timestamp()
 
     async def _identify(self, stream: Stream) -> None:
         """End a stream whose session or token has ended."""
