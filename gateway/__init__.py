@@ -25,6 +25,7 @@ translate       the configuration's words as each package's settings
 config/         config.yaml: read, checked as a whole, faults with line and column
 control         the gateway's own pages, webhooks and health, behind a private socket
 sessions        who is signed in
+directory       clients by the names that tokens have for them
 last_known/     what is known of clients, kept for a start while Postgres is down
 outages         counts what was decided without the facts
 scrape          /metrics, and who may see it (metrics: what is counted)

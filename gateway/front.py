@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.clock import wall
 from gateway.config.schema import Config
 from gateway.observability import log_lines
 from gateway.stores import Stores
@@ -15,6 +16,7 @@ from gateway.wiring.visitors import Generation, generation_of
 from proxy.access_log import AccessLog
 from proxy.deadlines import Deadlines
 from proxy.server import ProxyServer
+from proxy.streams import Streams
 
 # How often time-outs of connections are looked at, in seconds.
 _SWEEP_S = 0.5
@@ -34,6 +36,11 @@ class Front:
         self._stores = stores
         self._deadlines = Deadlines(_SWEEP_S)
         self._log = AccessLog(log_lines)
+        # Of all generations: what is open outlives the configuration that it began with.
+        self._streams = Streams(
+            stores.reader, stores.sessions, stores.clients, clock=extras.clock, wall=wall
+        )
+        self._deadlines.add(self._streams)
         self._certificates = open_certificates(config)
         self._now = self._make(config, control_socket, None)
         self._next: Generation | None = None
@@ -81,6 +88,7 @@ class Front:
             await self._server.stop(hurry)
         finally:
             self._deadlines.stop()
+            self._streams.stop()
             self._now.close()
             self._log.close()
 
@@ -92,5 +100,6 @@ class Front:
             self._stores,
             self._deadlines,
             self._log,
+            self._streams,
             before,
         )

@@ -1,6 +1,6 @@
 """Who is signed in: sessions in Postgres, remembered here, and dropped on notice.
 
-Carries out `proxy.ports.Sessions` and `Clients`, and `checkout_pages.ports.Visitors`.
+Carries out `proxy.ports.Sessions`, and `checkout_pages.ports.Visitors`.
 A token is 32 random bytes; only its SHA-256 is stored or kept.
 """
 
@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cachetools import LRUCache, TTLCache
 
@@ -20,9 +20,9 @@ from billing.storage import clients, sessions
 from billing.storage.pool import Database
 from billing.storage.sessions import LiveSession
 from checkout_pages.ports import Visitor
-from gateway.last_known.records import KnownName, KnownSession
+from gateway.last_known.records import KnownSession
 from gateway.last_known.seeds import Seeds, items_of
-from proxy.ports import SessionsUnavailableError
+from proxy.ports import Heard, SessionsUnavailableError
 
 _TICKET_TTL = timedelta(minutes=1)
 _MAX_KEPT = 100_000
@@ -65,7 +65,24 @@ class SessionStore:
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
         self._rests_until_s = float("-inf")
+        self._forgotten = 0
         self.seeds: Seeds[KnownSession] = Seeds(wall)
+        self._subscribers: list[Heard] = []
+
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with the name of each session that ends; see `proxy.ports.Sessions`."""
+        self._subscribers.append(heard)
+
+    def name_of(self, token: str) -> str:
+        """Return the name under which notices tell of the session, its hash."""
+        return _hash(token).hex()
+
+    def find_end(self, token: str) -> datetime | None:
+        """Return when a remembered session ends; see `proxy.ports.Sessions`."""
+        token_hash = _hash(token)
+        kept = self._kept.get(token_hash)
+        session = kept.session if kept is not None else self._find_seed(token_hash)
+        return None if session is None else session.expires_at
 
     def recall(self, token: str, host: str) -> str | None:
         """Return the client of a session remembered as live; see `proxy.ports.Sessions`."""
@@ -148,14 +165,20 @@ class SessionStore:
 
     async def forget(self, token_hash_hex: str) -> None:
         """Drop an ended session; called with the payload of a notice."""
+        self._forgotten += 1
         token_hash = bytes.fromhex(token_hash_hex)
         self._kept.pop(token_hash, None)
         self.seeds.forget(token_hash)
+        for heard in self._subscribers:
+            heard(token_hash_hex)
 
     def forget_freshness(self) -> None:
         """Ask again on next use; for when notices may have been missed."""
+        self._forgotten += 1
         for kept in self._kept.values():
             kept.read_s = float("-inf")
+        for heard in self._subscribers:
+            heard(None)
 
     def known(self) -> Iterator[KnownSession]:
         """Iterate over what is remembered, whatever changes meanwhile."""
@@ -188,6 +211,7 @@ class SessionStore:
         last_known = kept.session if kept is not None else self._find_seed(token_hash)
         if last_known is not None and self._monotonic() < self._rests_until_s:
             return last_known
+        forgotten = self._forgotten
         try:
             found = await self._read(token_hash)
         except UnavailableError:
@@ -200,7 +224,8 @@ class SessionStore:
         if found is None:
             self._kept.pop(token_hash, None)
             self._absent[token_hash] = True
-        else:
+        elif forgotten == self._forgotten:
+            # Ended while we asked, it would be taken as live once more.
             self._kept[token_hash] = _Kept(found, self._monotonic())
         return found
 
@@ -217,66 +242,6 @@ class SessionStore:
                 return await sessions.find_session(connection, token_hash, self._wall())
         except TimeoutError as error:
             raise UnavailableError("Postgres did not answer in time") from error
-
-
-class ClientDirectory:
-    """Clients by external id, remembered until they are closed; a client's id never changes.
-
-    `hash_name` is how the names of seeds were hashed.
-    """
-
-    def __init__(self, database: Database, wall: Clock, hash_name: Callable[[str], bytes]) -> None:
-        self._database = database
-        self._hash_name = hash_name
-        self.seeds: Seeds[KnownName] = Seeds(wall)
-        self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
-        self._forgotten = 0
-
-    def recall(self, external_id: str) -> str | None:
-        """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
-        try:
-            return str(self._ids[external_id])
-        except KeyError:
-            return None
-
-    async def admit(self, external_id: str) -> str | None:
-        """Return the client's id, or None if it was closed; see `proxy.ports.Clients`."""
-        known = self.recall(external_id)
-        if known is not None:
-            return known
-        gaps = self._forgotten
-        try:
-            async with self._database.connection() as connection:
-                known = await clients.admit_client(connection, external_id)
-        except UnavailableError as error:
-            seed = self.seeds.find(self._hash_name(external_id)) if self.seeds else None
-            if seed is not None:
-                return seed.client_id
-            raise SessionsUnavailableError(str(error)) from error
-        if self.seeds:
-            self.seeds.forget(self._hash_name(external_id))
-        # Closed while we asked, it would be remembered for good.
-        if known is not None and gaps == self._forgotten:
-            self._ids[external_id] = known
-        return known
-
-    async def forget(self, client_id: str) -> None:
-        """Drop a client that was closed; called with the payload of a notice."""
-        self._forgotten += 1
-        self.seeds.forget_client(client_id)
-        for external_id in [name for name, known in self._ids.items() if known == client_id]:
-            self._ids.pop(external_id, None)
-
-    def known(self) -> Iterator[KnownName]:
-        """Iterate over what is remembered, whatever changes meanwhile."""
-        yield from self.seeds
-        for external_id, client_id in items_of(self._ids):
-            yield KnownName(self._hash_name(external_id), client_id)
-
-    def forget_all(self) -> None:
-        """Ask again on next use; for when notices may have been missed."""
-        self._forgotten += 1
-        self._ids.clear()
 
 
 def _hash(token: str) -> bytes:

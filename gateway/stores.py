@@ -21,11 +21,12 @@ from billing.storage.migrate import list_migrations, migrate
 from billing.storage.pool import Database
 from gateway.clock import wall
 from gateway.config.schema import Config
+from gateway.directory import ClientDirectory
 from gateway.errors import StartError, StoreDownError
 from gateway.health import Check
 from gateway.last_known.file import Keys
 from gateway.redis_client import close_redis_client, redis_client_of
-from gateway.sessions import ClientDirectory, SessionStore
+from gateway.sessions import SessionStore
 from gateway.translate import signing_key_of
 
 

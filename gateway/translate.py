@@ -224,6 +224,7 @@ def _route(app_id: str, route: RouteConfig, proxy: ProxyConfig) -> Route:
         if route.body_limit_bytes is None
         else route.body_limit_bytes,
         allow_encoded_slash=route.allow_encoded_slash,
+        warning_s=route.streams.warning_s,
     )
 
 

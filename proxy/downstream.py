@@ -39,9 +39,7 @@ class Downstream(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._reader = RequestReader(server.head_limits)
         self._known: Known | None = None
-        self._deadline = NEVER
-        self._body_deadline = NEVER
-        self._end_deadline = NEVER
+        self._deadline = self._body_deadline = self._end_deadline = NEVER
         self._progress = Progress(server.settings.write_timeout_s)
         self._is_processing = False
         self._reading_paused = False
@@ -88,8 +86,7 @@ class Downstream(asyncio.Protocol):
             self._end()
             return
         self._deadline = self._loop.time() + self._server.patience_s
-        if not self._is_processing:
-            self._process()
+        self._process()
 
     def abort(self) -> None:
         """Cut the connection, so that what was sent is not taken for the whole answer."""
@@ -189,14 +186,16 @@ class Downstream(asyncio.Protocol):
         if self._tunnel is not None:
             self._tunnel.visitor.check(now)
             return
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.check()
         if unsent and self._lingers:
             self._deadline = now + _LINGER_S  # Our last word is still on its way.
         if now < min(self._deadline, self._body_deadline, self._end_deadline):
             return
-        exchange = self._exchange
         if exchange is not None and not self._half_closed:
             if exchange.takes_body:
-                exchange.on_slow_upload()
+                exchange.on_upload_failed(problems.TOO_SLOW)
         elif exchange is None and self._reader.buffer and not self._lingers:
             self._refuse(problems.TOO_SLOW)
         else:
@@ -251,7 +250,7 @@ class Downstream(asyncio.Protocol):
         try:
             pieces, is_whole = self._reader.take_body()
         except ChunkError as error:
-            exchange.on_bad_upload(str(error))
+            exchange.on_upload_failed(problems.BAD_REQUEST, str(error))
             return
         if pieces:  # Together: every write costs a system call, and a chunk may be one byte.
             exchange.on_upload(b"".join(pieces))

@@ -6,7 +6,6 @@ other side needs to take it.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -15,17 +14,16 @@ import structlog
 from policies.decision import Decision
 from proxy import problems
 from proxy.answer import Answer
-from proxy.destination import Destination
 from proxy.errand import Errand
-from proxy.ids import new_id
 from proxy.known import Known
 from proxy.parties import Keeper, Outgoing, Visitor
 from proxy.problems import Problem
 from proxy.relay import Relay
+from proxy.request import Request
 from proxy.tunnel import GOING_AWAY, Tunnel
-from proxy.upload import Upload, UploadTooLargeError
+from proxy.upload import Upload
 from proxy.upstreams.connection import UpstreamConnection
-from proxy.upstreams.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+from proxy.upstreams.errors import UpstreamError
 from proxy.upstreams.upstream import Upstream
 from proxy.wire.chunks import Fields
 from proxy.wire.frames import allowed_rsv
@@ -37,11 +35,8 @@ _EXTENSIONS: Final = b"sec-websocket-extensions"
 _LEFT: Final = 499  # The visitor left before there was an answer (nginx's number).
 
 
-class Exchange:
-    """A request under way. `status` is 0 until an answer was begun.
-
-    `server_name` is the host that the visitor's TLS asked for, None where there is none.
-    """
+class Exchange(Request):
+    """A request under way."""
 
     def __init__(
         self,
@@ -51,18 +46,7 @@ class Exchange:
         keeper: Keeper,
         peer: str,
     ) -> None:
-        self.head = head
-        self.known = known
-        self.peer = peer
-        self.server_name = visitor.server_name
-        self.request_id = new_id()
-        self.started_s = time.perf_counter()
-        self.destination: Destination | None = None
-        self.app_id = ""
-        self.decision: Decision | None = None
-        self.decision_id = ""
-        self.status = 0
-        self.is_done = False
+        super().__init__(head, known, peer, visitor.server_name)
         self.takes_body = False
         self.body_done = not head.framing
         self._upload = None if self.body_done else Upload(head.framing)
@@ -70,7 +54,8 @@ class Exchange:
         self._keeper = keeper
         self._task: asyncio.Task[None] | None = None
         self._errand: Errand | None = None
-        self._relay = Relay(visitor, head)
+        self.relay = Relay(visitor, head)
+        self._is_old = False
 
     # What the gate calls.
 
@@ -79,22 +64,15 @@ class Exchange:
         self._task = asyncio.get_running_loop().create_task(coroutine)
         self._task.add_done_callback(self._on_task_done)
 
-    def decided(self, app_id: str, decision: Decision) -> str:
-        """Keep for the log what was decided, and why; return the decision's id."""
-        self.app_id = app_id
-        self.decision = decision
-        self.decision_id = new_id()
-        return self.decision_id
-
     def answer(self, answer: Answer) -> None:
         """Say something of our own, and end."""
         if self.is_done:
             return
         self.status = answer.status
         self.is_done = True  # What is still read of the upload is thrown away.
-        self._relay.closes |= answer.closes or self._visitor.is_last
-        self._relay.closes |= not self._visitor.discard_body()
-        self._relay.say(answer)
+        self.relay.closes |= answer.closes or self._visitor.is_last
+        self.relay.closes |= not self._visitor.discard_body()
+        self.relay.say(answer)
         self._finish()
 
     def refuse(self, problem: Problem, detail: str | None = None, *, closes: bool = False) -> None:
@@ -122,13 +100,10 @@ class Exchange:
         self._errand.begin()
 
     def _limit(self, limit_bytes: int | None) -> bool:
-        try:
-            if self._upload is not None:
-                self._upload.limit(limit_bytes)
-        except UploadTooLargeError:
-            self.refuse(problems.TOO_LARGE, closes=True)
-            return False
-        return True
+        if self._upload is None or self._upload.limit(limit_bytes):
+            return True
+        self.refuse(problems.TOO_LARGE, closes=True)
+        return False
 
     def fail(self, error: BaseException) -> None:
         """Tell the log of a mistake of ours, and the visitor that there was one."""
@@ -143,10 +118,9 @@ class Exchange:
 
     def on_upload(self, data: bytes) -> None:
         """Take some of the request's body."""
-        try:
-            if self._upload is not None and not self.is_done:
-                self._upload.take(data, self._connection)
-        except UploadTooLargeError:
+        if self._upload is None or self.is_done:
+            return
+        if not self._upload.take(data, self._connection):
             self._break_off(problems.TOO_LARGE)
 
     def on_upload_end(self, trailers: Fields) -> None:
@@ -156,18 +130,20 @@ class Exchange:
         if not self.is_done and self._upload is not None:
             self._upload.end(trailers, self._connection)
 
-    def on_bad_upload(self, why: str) -> None:
-        """The upload is none; where it ends is not known."""
-        self._break_off(problems.BAD_REQUEST, why)
-
-    def on_slow_upload(self) -> None:
-        """The upload does not come."""
-        self._break_off(problems.TOO_SLOW)
+    def on_upload_failed(self, problem: Problem, why: str | None = None) -> None:
+        """The upload is none, or does not come; where it ends is not known."""
+        self._break_off(problem, why)
 
     def on_answer_paused(self, *, is_paused: bool) -> None:
         """Hold the app's answer back, or let it come again."""
         if self._connection is not None:
             self._connection.pause_reading(is_paused=is_paused)
+
+    def check(self) -> None:
+        """Take note that it is still there; called now and then."""
+        if self._is_old:
+            self._keeper.watch(self)
+        self._is_old = True
 
     def on_visitor_left(self) -> None:
         """End what is done for a visitor who is gone."""
@@ -182,7 +158,7 @@ class Exchange:
     def on_interim(self, head: ResponseHead) -> None:
         """Pass an interim answer on."""
         if self._errand is not None:
-            self._relay.interim(head, self._errand.outgoing.terms.own_cookies)
+            self.relay.interim(head, self._errand.outgoing.terms.own_cookies)
 
     def on_head(self, head: ResponseHead) -> None:
         """Pass the answer's head on."""
@@ -193,10 +169,12 @@ class Exchange:
         self.status = head.status
         if not self.body_done or self._visitor.is_last:
             # What is left of an upload could be taken for the next request.
-            self._relay.closes = True
-        self._relay.head(head, errand.outgoing)
+            self.relay.closes = True
+        self.relay.head(head, errand.outgoing)
         if self._visitor.is_writing_paused:
             errand.connection.pause_reading(is_paused=True)
+        if head.has_events:
+            self._keeper.watch(self)
 
     def on_switch(self, head: ResponseHead, rest: bytes) -> None:
         """Join both connections, if a switch of protocols was asked for."""
@@ -206,7 +184,7 @@ class Exchange:
         if not self.head.wants_websocket or head.upgrade != b"websocket":
             self.on_unreachable(UpstreamError("the app switched protocols unasked"))
             return
-        self._relay.switch(head, errand.outgoing)
+        self.relay.switch(head, errand.outgoing)
         self.status = head.status
         connection, errand.connection = errand.connection, None
         extensions = b",".join(v for n, v in head.fields if n.lower() == _EXTENSIONS)
@@ -219,19 +197,22 @@ class Exchange:
             tunnel.app.data_received(rest)
         if self._visitor.is_last:
             tunnel.close(GOING_AWAY, "the gateway is going away")
+        else:
+            self._keeper.watch(self, tunnel)
 
     def on_body(self, data: bytes) -> None:
         """Pass some of the answer's body on."""
-        self._relay.body(data)
+        self.relay.body(data)
+        self._end_if_over()
 
     def on_read(self) -> None:
         """Send what has come."""
-        self._relay.flush()
+        self.relay.flush()
 
     def on_end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""
         self._errand = None
-        self._relay.end(trailers)
+        self.relay.end(trailers)
         self._finish()
 
     def on_failure(self, error: UpstreamError) -> None:
@@ -249,12 +230,7 @@ class Exchange:
         """Tell the visitor that the app does not answer."""
         if self.status == 0:
             _log.warning("upstream_failed", request_id=self.request_id, why=str(error))
-        if isinstance(error, UpstreamTimeoutError):
-            self._break_off(problems.UPSTREAM_TIMEOUT)
-        elif isinstance(error, UpstreamBusyError):
-            self._break_off(problems.UPSTREAM_BUSY)
-        else:
-            self._break_off(problems.BAD_UPSTREAM)
+        self._break_off(problems.of_upstream(error))
 
     def on_upload_paused(self, *, is_paused: bool) -> None:
         """Hold the upload back, or let it come again."""
@@ -264,7 +240,33 @@ class Exchange:
         if not is_paused:
             self._visitor.proceed()
 
+    # What its stream calls.
+
+    def withdraw(self, decision: Decision) -> None:
+        """Refuse the request after all; nothing of an answer has come."""
+        self._drop()
+        self._keeper.refuse(self, decision)
+
+    def end_events(self) -> bool:
+        """End the answer behind the event under way; False if it is none of events."""
+        stops = self.relay.stop()
+        self._end_if_over()
+        return stops
+
+    def cut(self) -> None:
+        """Cut an answer that was begun, so that it is not taken for whole."""
+        if not self.is_done:
+            self._drop()
+            self._end()
+            self._visitor.abort()
+
     # How it goes on.
+
+    def _end_if_over(self) -> None:
+        if self.relay.is_over:
+            self._drop()
+            self.relay.end(())
+            self._finish()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -272,14 +274,11 @@ class Exchange:
 
     def _break_off(self, problem: Problem, detail: str | None = None) -> None:
         """End with an answer of our own if there is none yet; otherwise cut what was begun."""
-        if self.is_done:
-            return
-        self._drop()
-        if self.status == 0:
+        if self.status:
+            self.cut()
+        elif not self.is_done:
+            self._drop()
             self.refuse(problem, detail, closes=not self.body_done)
-            return
-        self._end()
-        self._visitor.abort()
 
     def _drop(self) -> None:
         """Let go of the app and of what is waited for."""
@@ -291,10 +290,11 @@ class Exchange:
 
     def _finish(self) -> None:
         self._end()
-        self._visitor.finish(keep_alive=not self._relay.closes)
+        self._visitor.finish(keep_alive=not self.relay.closes)
 
     def _end(self) -> None:
         self.is_done = True
         self.takes_body = False
         self._errand = None  # It knows us: only a collection would free either.
         self._keeper.note(self)
+        self.stream = None  # As above.

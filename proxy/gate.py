@@ -18,11 +18,11 @@ from policies.requirement import Access
 from proxy import problems
 from proxy.access_log import AccessLog
 from proxy.answer import Answer, render
-from proxy.canonical import Rejected, parse_origin
+from proxy.canonical import Rejected
 from proxy.credential import Credential
 from proxy.destination import Destination, Destinations
 from proxy.exchange import Exchange
-from proxy.identity import Identifier
+from proxy.identity import Identifier, is_foreign_websocket
 from proxy.ids import new_id
 from proxy.outgoing import Dresser, entitlement_lines
 from proxy.passes import Pass, Passes
@@ -31,6 +31,9 @@ from proxy.problems import Problem
 from proxy.responses import Asked, Responder
 from proxy.routing import Matched, RouteTable
 from proxy.settings import ProxySettings
+from proxy.stream import stream_of
+from proxy.streams import Streams
+from proxy.tunnel import Tunnel
 from proxy.upstreams.upstream import Upstream
 
 # A form of a page is there at once, and a webhook within seconds.
@@ -50,6 +53,7 @@ class Gate:
         facts: Facts,
         upstreams: dict[str, Upstream],
         control: Upstream,
+        streams: Streams,
         *,
         clock: Clock,
         wall: Clock,
@@ -61,6 +65,7 @@ class Gate:
         self._facts = facts
         self._upstreams = upstreams
         self._control = control
+        self._streams = streams
         self._clock = clock
         self._log = log
         self._outages = outages
@@ -181,7 +186,7 @@ class Gate:
         if not decision.is_allowed:
             self._refuse(exchange, matched, decision)
             return
-        if _is_foreign_websocket(exchange, aim, identity):
+        if is_foreign_websocket(exchange.head, identity, aim.canonical.host):
             exchange.decided(matched.app.id, decision)
             exchange.refuse(problems.FORBIDDEN, "a WebSocket opened by a page of another site")
             return
@@ -249,9 +254,26 @@ class Gate:
         """Return the answer that tells a problem."""
         return self._respond.problem(_asked(exchange), problem, detail)
 
+    def refuse(self, exchange: Exchange, decision: Decision) -> None:
+        """Answer by a refusal what was let through; see `parties.Keeper`."""
+        aim = exchange.destination
+        if aim is not None and aim.matched is not None:
+            self._refuse(exchange, aim.matched, decision)
+
+    def watch(self, exchange: Exchange, tunnel: Tunnel | None = None) -> None:
+        """End what goes on for long when a request like it would be refused."""
+        if exchange.stream is not None:
+            exchange.stream.tunnel = tunnel
+            return
+        stream = exchange.stream = stream_of(exchange, tunnel, self._identifier)
+        if stream is not None:
+            self._streams.add(stream)
+
     def note(self, exchange: Exchange) -> None:
         """Write the exchange's line in the log."""
         self._log.note(exchange)
+        if exchange.stream is not None:
+            self._streams.discard(exchange.stream)
 
     def refuse_unread(self, problem: Problem, detail: str | None) -> bytes:
         """Return the answer to what could not be read as a request."""
@@ -265,17 +287,3 @@ def _asked(exchange: Exchange) -> Asked:
     aim = exchange.destination
     canonical = None if aim is None else aim.canonical
     return Asked(exchange.request_id, exchange.head.headers, canonical)
-
-
-def _is_foreign_websocket(exchange: Exchange, aim: Destination, identity: Identity) -> bool:
-    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
-
-    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
-    hijacking, RFC 6455 section 10.2).
-    """
-    if not exchange.head.wants_websocket:
-        return False
-    if not (isinstance(identity, Client) and identity.method == "session"):
-        return False
-    origin = exchange.head.headers.get("Origin")
-    return origin is not None and parse_origin(origin) != aim.canonical.host

@@ -1,11 +1,15 @@
 """Who asks: a bearer token if there is one, else the session cookie of this host."""
 
+from datetime import UTC, datetime
+
 from multidict import CIMultiDictProxy
 
 from policies.identity import Anonymous, BadCredential, Client, Identity
+from proxy.canonical import parse_origin
 from proxy.credential import Credential, read_credential
 from proxy.ports import Clients, Sessions
 from proxy.tokens import TokenVerifier, Verified
+from proxy.wire.head import RequestHead
 
 _NOBODY = Anonymous()
 
@@ -42,6 +46,20 @@ class Identifier:
         known = self._clients.recall(verified.external_id)
         return None if known is None else Client(known, "token")
 
+    def sessions_of(self, credential: Credential) -> tuple[str, ...]:
+        """Return the names of the sessions that a credential rests on."""
+        if credential.bearer is not None:
+            return ()
+        return tuple(self._sessions.name_of(cookie) for cookie in credential.cookies)
+
+    def find_end(self, credential: Credential) -> datetime | None:
+        """Return until when at most who asked is who he is; None if that is not known."""
+        if credential.bearer is None:
+            ends = [self._sessions.find_end(cookie) for cookie in credential.cookies]
+            return min((end for end in ends if end is not None), default=None)
+        last = credential.verified
+        return None if last is None else datetime.fromtimestamp(last.until_s, UTC)
+
     async def identify(self, credential: Credential, host: str) -> Identity:
         """Return who asks.
 
@@ -69,3 +87,17 @@ class Identifier:
         found = self._tokens.verify(bearer)
         credential.verified = found if isinstance(found, Verified) else None
         return found
+
+
+def is_foreign_websocket(head: RequestHead, identity: Identity, host: str) -> bool:
+    """Tell whether a foreign page opens a WebSocket with its visitor's cookie.
+
+    Browsers send cookies with it and ask for no permission first (cross-site WebSocket
+    hijacking, RFC 6455 section 10.2).
+    """
+    if not head.wants_websocket:
+        return False
+    if not (isinstance(identity, Client) and identity.method == "session"):
+        return False
+    origin = head.headers.get("Origin")
+    return origin is not None and parse_origin(origin) != host

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from policies.decision import Decision
 from proxy.answer import Answer
 from proxy.problems import Problem
 from proxy.settings import Timeouts
@@ -84,6 +85,14 @@ class Keeper(Protocol):
 
     def explain(self, exchange: "Exchange", problem: Problem, detail: str | None) -> Answer:
         """Return the answer that tells the problem."""
+        ...
+
+    def refuse(self, exchange: "Exchange", decision: Decision) -> None:
+        """Answer a request that was let through, of whose answer nothing has come, by a refusal."""
+        ...
+
+    def watch(self, exchange: "Exchange", tunnel: Tunnel | None = None) -> None:
+        """Take note that an exchange goes on for long, and end it when it may not any more."""
         ...
 
     def note(self, exchange: "Exchange") -> None:

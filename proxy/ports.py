@@ -11,8 +11,16 @@ Clock = Callable[[], datetime]
 """Returns the present instant, aware and in UTC."""
 
 
+Heard = Callable[[str | None], None]
+"""Is told whose something has changed; None is that of anybody it may have."""
+
+
 class Facts(Protocol):
     """What clients hold. No call raises: not knowing is a value."""
+
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with a client from now on whenever what he holds has changed."""
+        ...
 
     def find(self, client_id: str) -> Snapshot | None:
         """Return a snapshot that is in memory and fresh, without waiting."""
@@ -58,6 +66,18 @@ class SessionsUnavailableError(Exception):
 class Sessions(Protocol):
     """Who is signed in with which cookie on which host."""
 
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with a session's name from now on whenever one has ended."""
+        ...
+
+    def name_of(self, token: str) -> str:
+        """Return the name under which subscribers hear of a session; it lets nobody in."""
+        ...
+
+    def find_end(self, token: str) -> datetime | None:
+        """Return when a session that is remembered ends at the latest, without waiting."""
+        ...
+
     def recall(self, token: str, host: str) -> str | None:
         """Return the client of a session that is remembered as live, without waiting."""
         ...
@@ -73,6 +93,10 @@ class Sessions(Protocol):
 
 class Clients(Protocol):
     """Clients by the name under which an issuer of tokens knows them."""
+
+    def subscribe(self, heard: Heard) -> None:
+        """Call `heard` with a client from now on whenever one was closed."""
+        ...
 
     def recall(self, external_id: str) -> str | None:
         """Return the id of a client that is remembered, without waiting."""

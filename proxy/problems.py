@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from proxy.upstreams.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
 from proxy.wire.head import HeadError, HeadTooLargeError, TargetTooLongError
 
 
@@ -152,6 +153,13 @@ ALL = (
     UPSTREAM_BUSY,
     UPSTREAM_TIMEOUT,
 )
+
+
+def of_upstream(error: UpstreamError) -> Problem:
+    """Return what is wrong with an app."""
+    if isinstance(error, UpstreamTimeoutError):
+        return UPSTREAM_TIMEOUT
+    return UPSTREAM_BUSY if isinstance(error, UpstreamBusyError) else BAD_UPSTREAM
 
 
 def of_head(error: HeadError) -> Problem:

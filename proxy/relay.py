@@ -6,6 +6,7 @@ from typing import Final
 from proxy.answer import Answer, render
 from proxy.parties import Outgoing, Terms, Visitor
 from proxy.wire.chunks import Fields, write_chunk, write_last
+from proxy.wire.events import EventReader
 from proxy.wire.fields import strip_response, strip_trailers
 from proxy.wire.head import RequestHead, ResponseHead
 
@@ -18,17 +19,32 @@ _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 class Relay:
     """Writes one answer. `closes` tells whether the connection ends with it.
 
+    `is_over` tells that a stream of events was to stop, and has come to an event's end.
     What is read of an app at once is written at once: `flush` sends what has come together,
     for every write costs a system call.
     """
 
-    __slots__ = ("_held", "_is_chunked", "_request", "_visitor", "closes")
+    __slots__ = (
+        "_events",
+        "_held",
+        "_is_chunked",
+        "_remark",
+        "_request",
+        "_stops",
+        "_visitor",
+        "closes",
+        "is_over",
+    )
 
     def __init__(self, visitor: Visitor, request: RequestHead) -> None:
         self._visitor = visitor
         self._request = request
         self._is_chunked = False
         self._held: list[bytes] = []
+        self._events: EventReader | None = None
+        self._remark = b""  # an event of ours that waits for its turn
+        self._stops = False
+        self.is_over = False
         # Frames of a visitor who takes a declined WebSocket for open could be taken for requests.
         self.closes = request.wants_websocket or not request.section.keep_alive
 
@@ -54,6 +70,8 @@ class Relay:
                 self.closes = True
             else:
                 self._is_chunked = True
+        if head.has_events:
+            self._events = EventReader()
         lines = _lines_of(head, outgoing.terms)
         framing = _CHUNKED if self._is_chunked else b""
         self._held = [lines, framing, outgoing.added, self._connection(), b"\r\n"]
@@ -69,7 +87,41 @@ class Relay:
 
     def body(self, data: bytes) -> None:
         """Take some of the answer's body."""
+        if self._events is not None:
+            data = self._follow(self._events, data)
         self._held.append(write_chunk(data) if self._is_chunked else data)
+
+    def stop(self) -> bool:
+        """Take events no further than to the end of the one under way; False if there are none."""
+        if self._events is None:
+            return False
+        self._stops = True
+        self.is_over = self._events.at_boundary
+        return True
+
+    def remark(self, event: bytes) -> None:
+        """Put an event of our own between two of the app's; nothing where there are none."""
+        if self._events is None:
+            return
+        if self._events.at_boundary:
+            self._held.append(write_chunk(event) if self._is_chunked else event)
+            self.flush()
+        else:
+            self._remark = event
+
+    def _follow(self, events: EventReader, data: bytes) -> bytes:
+        if self._stops:
+            end = events.find_end(data)
+            if end >= 0:
+                data = data[:end]
+                self.is_over = True
+        elif self._remark:
+            end = events.find_end(data)
+            if end >= 0:
+                data = data[:end] + self._remark + data[end:]
+                self._remark = b""
+        events.feed(data)
+        return data
 
     def end(self, trailers: Fields) -> None:
         """Pass the end of the answer on."""

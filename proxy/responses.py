@@ -27,6 +27,10 @@ from proxy.routing import RouteTable
 from proxy.settings import ProxySettings
 
 _RETRY_AFTER_S = 2
+# Of WebSockets: the status that a request would get, in the range that is free for all
+# (RFC 6455 section 7.4.2); 1013 is "try again later" (IANA's registry).
+_CLOSE_CODES = {Outcome.SIGN_IN: 4401, Outcome.UNAVAILABLE: 1013}
+_NOT_ENTITLED = 4402
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,14 @@ class Responder:
     def _is_ours(self, origin: str) -> bool:
         host = parse_origin(origin)
         return host is not None and self._table.find_app(host) is not None
+
+
+def close_code_of(decision: Decision) -> int:
+    """Return the close code for a WebSocket that may not stay open.
+
+    Whoever is barred gets 4402 too: for a page it is the same, and the reason tells them apart.
+    """
+    return _CLOSE_CODES.get(decision.outcome, _NOT_ENTITLED)
 
 
 def _is_navigation(asked: Asked) -> bool:

@@ -24,7 +24,8 @@ class Route:
     """A part of an app. `path` ending in `/` is a prefix, otherwise it is exact.
 
     `methods` None means every method, `timeouts` None those of the settings, and
-    `body_limit_bytes` None any upload. `allow_encoded_slash` takes paths with `%2F`, as long as
+    `body_limit_bytes` None any upload. What goes on for long is told `warning_s` before it is
+    ended for want of payment. `allow_encoded_slash` takes paths with `%2F`, as long as
     no other route would decide if it were a slash.
     """
 
@@ -34,6 +35,7 @@ class Route:
     timeouts: Timeouts | None = None
     body_limit_bytes: int | None = None
     allow_encoded_slash: bool = False
+    warning_s: float = 0.0
 
 
 class Balance(StrEnum):

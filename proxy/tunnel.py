@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from proxy.deadlines import NEVER
 from proxy.sockets import find_out_if_gone
-from proxy.wire.frames import FrameError, FrameReader, close_frame
+from proxy.wire.frames import FrameError, FrameReader, close_frame, ping_frame
 
 GOING_AWAY: Final = 1001
 INTERNAL_ERROR: Final = 1011
@@ -43,6 +43,7 @@ class Leg(asyncio.Protocol):
         "_held",
         "_is_app",
         "_is_last_one_out",
+        "_remark",
         "_tunnel",
         "_unsent",
         "_word",
@@ -59,9 +60,8 @@ class Leg(asyncio.Protocol):
         self._handed: Handed | None = None
         self._held = b""  # the beginning of a frame of which too little has come
         self._word: tuple[int, str] | None = None  # a close frame of ours that waits for its turn
-        self._is_last_one_out = False
-        self._has_ended = False
-        self._has_eof = False
+        self._remark = b""  # a ping of ours that waits likewise
+        self._is_last_one_out = self._has_ended = self._has_eof = False
         self._unsent = math.inf
         self.frames = frames
         self.transport: asyncio.Transport | None = None
@@ -133,7 +133,7 @@ class Leg(asyncio.Protocol):
     def take(self, data: bytes, good: int, frames: FrameReader) -> None:
         """Pass on what has come from the other side; a word of ours that waits goes in its turn."""
         if self._word is None:
-            self.write(data[:good])
+            self.write(self._join(data, good, frames) if self._remark else data[:good])
         elif self._is_last_one_out:
             self.write(data[: frames.close_at if frames.is_closed else good])
             if frames.is_closed:
@@ -146,6 +146,22 @@ class Leg(asyncio.Protocol):
                 self.tell(*self._word)
         if frames.is_closed:
             self._note_told()
+
+    def _join(self, data: bytes, good: int, frames: FrameReader) -> bytes:
+        """Put a ping of ours behind the frame that has come to its end, if one has."""
+        at = frames.boundary
+        if at < 0 or frames.is_closed:
+            return data[:good]
+        remark, self._remark = self._remark, b""
+        return data[:at] + remark + data[at:good]
+
+    def remark(self, words: str) -> None:
+        """Tell this side something by a ping, behind the frame that is on its way to it."""
+        ping = ping_frame(words, mask=self._is_app)
+        if self.other.frames.at_boundary:
+            self.write(ping)
+        else:
+            self._remark = ping
 
     def write(self, data: bytes) -> None:
         """Send bytes to this side, unless it has had its last."""
@@ -231,6 +247,11 @@ class Tunnel:
         for leg in (self.visitor, self.app):
             leg.tell_in_turn(code, reason)
         self._hurry()
+
+    def remark(self, words: str) -> None:
+        """Tell both sides something by a ping; neither has to understand it."""
+        for leg in (self.visitor, self.app):
+            leg.remark(words)
 
     def refuse(self, bad: Leg, error: FrameError) -> None:
         """Close because of what one side sent; what the other has still to say, it hears."""

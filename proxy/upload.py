@@ -8,10 +8,6 @@ from proxy.wire.fields import strip_trailers
 from proxy.wire.framing import CHUNKED
 
 
-class UploadTooLargeError(Exception):
-    """There is more of it than what is taken."""
-
-
 class Upload:
     """The body of one request; `framing` says how it comes."""
 
@@ -24,34 +20,26 @@ class Upload:
         self._collected: bytearray | None = None
         self._then: Callable[[bytes], None] | None = None
 
-    def limit(self, limit_bytes: int | None) -> None:
-        """Take no more than so many bytes.
-
-        Raises:
-            UploadTooLargeError: it says already that it will be more.
-        """
+    def limit(self, limit_bytes: int | None) -> bool:
+        """Take no more than so many bytes; False if it says already that it will be more."""
         self._limit = limit_bytes
-        if limit_bytes is not None and self._framing > limit_bytes:
-            raise UploadTooLargeError
+        return limit_bytes is None or self._framing <= limit_bytes
 
     def collect(self, then: Callable[[bytes], None]) -> None:
         """Keep what comes, and call `then` with all of it."""
         self._collected = bytearray()
         self._then = then
 
-    def take(self, data: bytes, connection: UpstreamConnection | None) -> None:
-        """Take some of it.
-
-        Raises:
-            UploadTooLargeError: it is too much by now.
-        """
+    def take(self, data: bytes, connection: UpstreamConnection | None) -> bool:
+        """Take some of it; False if it is too much by now."""
         self._received += len(data)
         if self._limit is not None and self._received > self._limit:
-            raise UploadTooLargeError
+            return False
         if self._collected is not None:
             self._collected += data
         elif connection is not None:
             connection.write(write_chunk(data) if self._framing == CHUNKED else data)
+        return True
 
     def end(self, trailers: Fields, connection: UpstreamConnection | None) -> None:
         """Take note that it is whole."""

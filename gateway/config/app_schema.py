@@ -32,6 +32,17 @@ BODY_LIMIT_BYTES = 2**40
 """What a limit of uploads may be at most: 1 TiB; null is the way to say none."""
 
 
+class StreamsConfig(Section):
+    """How what goes on for long ends: WebSockets, streams of events, long answers."""
+
+    warning_s: Whole = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="seconds that what is open goes on once its end is known; 0 is none",
+    )
+
+
 class RouteConfig(Section):
     """A part of an app, and what it asks of a client."""
 
@@ -63,6 +74,9 @@ class RouteConfig(Section):
     )
     allow_encoded_slash: YesOrNo = Field(
         False, description="true takes %2F within a path, false answers 400"
+    )
+    streams: StreamsConfig = Field(
+        StreamsConfig(), description="how what goes on for long ends when it is not paid any more"
     )
 
 

@@ -13,10 +13,11 @@ import structlog
 
 from billing.entitlements.memory import MemoryStore
 from billing.ports import Clock
+from gateway.directory import ClientDirectory
 from gateway.last_known.file import BadFileError, Contents, Keys, read_file, write_file
 from gateway.last_known.records import KnownName, KnownSession, Record, leased, pack
 from gateway.run_folder import is_alive
-from gateway.sessions import ClientDirectory, SessionStore
+from gateway.sessions import SessionStore
 from policies.model import Snapshot
 
 _log = structlog.get_logger("gateway.last_known")

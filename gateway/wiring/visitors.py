@@ -18,6 +18,7 @@ from proxy.gate import Gate
 from proxy.identity import Identifier
 from proxy.routing import RouteTable
 from proxy.settings import App, ProxySettings
+from proxy.streams import Streams
 from proxy.tokens import TokenVerifier
 from proxy.upstreams.upstream import Upstream, control_upstream, upstream_of
 
@@ -57,6 +58,7 @@ def generation_of(
     stores: Stores,
     deadlines: Deadlines,
     log: AccessLog,
+    streams: Streams,
     before: Generation | None = None,
 ) -> Generation:
     """Join the request path; an app's way of the generation before is kept if nothing changed it.
@@ -88,6 +90,7 @@ def generation_of(
         stores.reader,
         {app_id: way.upstream for app_id, way in ways.items()},
         control,
+        streams,
         clock=extras.clock,
         wall=wall,
         log=log,

@@ -8,6 +8,7 @@ from typing import Final
 
 CONTINUATION: Final = 0x0
 CLOSE: Final = 0x8
+PING: Final = 0x9
 PROTOCOL_ERROR: Final = 1002
 
 _DATA: Final = frozenset({0x0, 0x1, 0x2})
@@ -162,12 +163,21 @@ def _mask(payload: bytes, key: bytes) -> bytes:
 
 def close_frame(code: int, reason: str, *, mask: bool) -> bytes:
     """Return a close frame; to an app it is masked, as a client's have to be."""
-    payload = code.to_bytes(2) + reason.encode()[: _CONTROL_LIMIT - 2]
+    return _control_frame(CLOSE, code.to_bytes(2) + reason.encode(), mask=mask)
+
+
+def ping_frame(words: str, *, mask: bool) -> bytes:
+    """Return a ping that says something; whoever does not listen answers it and that is all."""
+    return _control_frame(PING, words.encode(), mask=mask)
+
+
+def _control_frame(opcode: int, payload: bytes, *, mask: bool) -> bytes:
+    payload = payload[:_CONTROL_LIMIT]
     if not mask:
-        return bytes([_FIN | CLOSE, len(payload)]) + payload
+        return bytes([_FIN | opcode, len(payload)]) + payload
     # The mask hides nothing here: the words are ours (section 10.3 is about a page's).
     key = b"\0\0\0\0"
-    return bytes([_FIN | CLOSE, _MASKED | len(payload)]) + key + payload
+    return bytes([_FIN | opcode, _MASKED | len(payload)]) + key + payload
 
 
 def allowed_rsv(extensions: bytes) -> int:

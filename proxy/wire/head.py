@@ -127,12 +127,14 @@ class RequestHead:
 class ResponseHead:
     """An answer's head; `framing` is of its body, `length` what its Content-Length says.
 
+    `has_events` tells that the body is a stream of server-sent events which can be followed.
     Answers that repeat to the byte share one: what it says is never changed once it is made.
     """
 
     __slots__ = (
         "fields",
         "framing",
+        "has_events",
         "is_http_10",
         "keep_alive",
         "kept",
@@ -172,9 +174,17 @@ class ResponseHead:
             lengths, encodings, status=status, is_head=is_head, is_http_10=is_http_10
         )
         self.length = lengths[0] if lengths else None
+        self.has_events = self.framing < 0 and _is_event_stream(fields)
         self.kept: tuple[object, bytes] | None = None
         """What its relay made of it the last time, for the next answer with this head."""
         self.keep_alive = _keeps_alive(self.named, is_http_10=is_http_10)
+
+
+def _is_event_stream(fields: Fields) -> bool:
+    """Tell whether the fields announce events, in clear: of coded ones nobody sees the ends."""
+    told = {name.lower(): value for name, value in fields}
+    kind = told.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return kind == b"text/event-stream" and b"content-encoding" not in told
 
 
 def _keeps_alive(named: frozenset[bytes], *, is_http_10: bool) -> bool:

@@ -23,10 +23,11 @@ from proxy.certificates import Certificates
 from proxy.deadlines import Deadlines
 from proxy.gate import Gate
 from proxy.identity import Identifier
-from proxy.ports import SessionsUnavailableError
+from proxy.ports import Heard, SessionsUnavailableError
 from proxy.routing import RouteTable
 from proxy.server import ProxyServer
 from proxy.settings import App, ProxySettings, Route, TokenIssuer
+from proxy.streams import Streams
 from proxy.tokens import TokenVerifier
 from proxy.upstreams.upstream import Upstream, control_upstream, upstream_of
 from tests.support.clock import FakeClock
@@ -65,6 +66,21 @@ class MemoryFacts:
         self.looks = 0
         # What the provider would say; None is a provider that was asked a moment ago.
         self.provider: dict[str, Snapshot] | None = None
+        self._subscribers: list[Heard] = []
+
+    def subscribe(self, heard: Heard) -> None:
+        self._subscribers.append(heard)
+
+    def change(self, snapshot: Snapshot) -> None:
+        """Commit what the client holds from now on, and tell everybody."""
+        self.truth[snapshot.client_id] = snapshot
+        self.cached.pop(snapshot.client_id, None)
+        self.tell(snapshot.client_id)
+
+    def tell(self, client_id: str | None) -> None:
+        """Give notice of a client, or of a gap in the notices."""
+        for heard in self._subscribers:
+            heard(client_id)
 
     def find(self, client_id: str) -> Snapshot | None:
         return None if self.down is not None else self.cached.get(client_id)
@@ -104,6 +120,9 @@ class MemoryClients:
     def __init__(self, sessions: "MemorySessions") -> None:
         self._sessions = sessions
 
+    def subscribe(self, heard: Heard) -> None:
+        self._sessions.closing.append(heard)
+
     def recall(self, external_id: str) -> str | None:
         return None if self._sessions.is_down else self._sessions.clients.get(external_id)
 
@@ -114,7 +133,7 @@ class MemoryClients:
 class MemorySessions:
     """Sessions as (token, host) and clients by external id; `is_down` makes both unknown.
 
-    `closed` are external ids of clients that were closed.
+    `closed` are external ids of clients that were closed, `ends` when sessions end by token.
     """
 
     def __init__(self) -> None:
@@ -122,6 +141,31 @@ class MemorySessions:
         self.clients: dict[str, str] = {}
         self.closed: set[str] = set()
         self.is_down = False
+        self.ends: dict[str, datetime] = {}
+        self.ending: list[Heard] = []
+        self.closing: list[Heard] = []
+
+    def subscribe(self, heard: Heard) -> None:
+        self.ending.append(heard)
+
+    def name_of(self, token: str) -> str:
+        return f"name of {token}"
+
+    def find_end(self, token: str) -> datetime | None:
+        return self.ends.get(token)
+
+    def sign_out(self, token: str, host: str) -> None:
+        """End a session, and tell everybody."""
+        self.live.pop((token, host), None)
+        for heard in self.ending:
+            heard(self.name_of(token))
+
+    def close(self, external_id: str) -> None:
+        """Close a client who comes with tokens, and tell everybody."""
+        self.closed.add(external_id)
+        client_id = self.clients.pop(external_id)
+        for heard in self.closing:
+            heard(client_id)
 
     def recall(self, token: str, host: str) -> str | None:
         return None if self.is_down else self.live.get((token, host))
@@ -156,6 +200,7 @@ class Running:
     http: aiohttp.ClientSession = field(init=False)
     server: ProxyServer = field(init=False)
     upstream: Upstream = field(init=False)
+    streams: Streams = field(init=False)
 
     def __post_init__(self) -> None:
         self.log = AccessLog(self.lines.append)
@@ -205,7 +250,7 @@ class Running:
 
 
 def make_routes() -> tuple[Route, ...]:
-    """Return a public, a signed-in and an entitled part, and one for each outage policy."""
+    """Return a public, a signed-in and an entitled part, one for each outage policy, and others."""
     return (
         Route("/", Requirement("notes", Access.ENTITLED)),
         Route("/public/", Requirement("notes", Access.PUBLIC)),
@@ -213,6 +258,7 @@ def make_routes() -> tuple[Route, ...]:
         Route("/closed/", Requirement("notes", Access.ENTITLED, on_unknown=OnUnknown.CLOSED)),
         Route("/open/", Requirement("notes", Access.ENTITLED, on_unknown=OnUnknown.INSECURE_OPEN)),
         Route("/seats/", Requirement("notes", Access.ENTITLED, feature="seats")),
+        Route("/warned/", Requirement("notes", Access.ENTITLED), warning_s=60),
     )
 
 
@@ -258,6 +304,14 @@ async def run_gate(
     upstream = upstream_of(notes, settings, deadlines)
     own = control_upstream(str(folder / "control.sock"), settings, deadlines)
     running.upstream = upstream
+    running.streams = Streams(
+        running.facts,
+        running.sessions,
+        MemoryClients(running.sessions),
+        clock=running.clock,
+        wall=lambda: datetime.now(UTC),
+    )
+    deadlines.add(running.streams)
     running.server = _server_of(settings, table, running, own, deadlines, drain_s)
     listening = socket.create_server(("127.0.0.1", 0))
     running.port = listening.getsockname()[1]
@@ -273,6 +327,7 @@ async def run_gate(
     finally:
         await running.http.close()
         await running.server.stop()
+        running.streams.stop()
         running.log.close()
         deadlines.stop()
         upstream.close()
@@ -300,6 +355,7 @@ def _server_of(
         running.facts,
         {"notes": running.upstream},
         own,
+        running.streams,
         clock=running.clock,
         wall=running.clock,
         log=running.log,

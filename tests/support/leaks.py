@@ -82,6 +82,8 @@ def _in_use(gate: Running) -> list[str]:
         found.append(f"{gate.upstream.busy} busy connections to the app")
     if gate.upstream.tunnels:
         found.append(f"{gate.upstream.tunnels} connections of WebSockets to the app")
+    if len(gate.streams):
+        found.append(f"{len(gate.streams)} streams that are watched")
     return found
 
 

@@ -249,8 +249,9 @@ async def run_backend(name: str) -> AsyncIterator[Backend]:
     app = web.Application()
     app.router.add_get("/public/name", tell)
     app.router.add_get("/public/hold", hold)
-    app.router.add_get("/public/stream", stream)
-    app.router.add_get("/public/ws", echo)
+    for part in ("/public", "/paid"):
+        app.router.add_get(f"{part}/stream", stream)
+        app.router.add_get(f"{part}/ws", echo)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

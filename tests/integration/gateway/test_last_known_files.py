@@ -9,10 +9,11 @@ import pytest
 
 from billing.entitlements.memory import MemoryStore
 from billing.storage.pool import Database
+from gateway.directory import ClientDirectory
 from gateway.last_known.file import Keys, read_file
 from gateway.last_known.keeper import LastKnown, Memories, Terms
 from gateway.last_known.records import KnownName, KnownSession
-from gateway.sessions import ClientDirectory, SessionStore
+from gateway.sessions import SessionStore
 from policies.model import Snapshot
 from tests.support.clock import FakeClock, Seconds
 from tests.support.keys import RING

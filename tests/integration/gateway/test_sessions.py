@@ -14,9 +14,10 @@ from billing.model import Cause, Source
 from billing.storage.client_endings import close_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
+from gateway.directory import ClientDirectory
 from gateway.last_known.file import Keys
 from gateway.last_known.records import KnownName, KnownSession
-from gateway.sessions import ClientDirectory, SessionStore, _hash
+from gateway.sessions import SessionStore, _hash
 from proxy.ports import SessionsUnavailableError
 from tests.support.clock import FakeClock, Seconds
 from tests.support.servers import Servers
