@@ -237,6 +237,29 @@ async def test_other_process_forgets_an_ended_session_when_it_is_told(
     assert await other.find_client(token, OWN) is None
 
 
+async def test_session_that_ends_while_it_is_looked_up_is_not_remembered_as_live(
+    new_store: Callable[[], SessionStore], database: Database
+) -> None:
+    here, there = new_store(), new_store()
+    token = await there.sign_in("demo:ann")
+    async with database.transaction() as connection:
+        await connection.execute("lock table sessions in access exclusive mode")
+        looking = asyncio.create_task(here.find_client(token, OWN))
+        await wait_for_a_waiter(database)
+        # The notice of a sign-out that was committed after this look-up saw its row.
+        await here.forget(_hash(token).hex())
+    await looking
+
+    assert here.recall(token, OWN) is None
+
+
+async def test_end_of_a_session_of_a_file_is_known(store: SessionStore, clock: FakeClock) -> None:
+    seed = seed_of("token", clock, minutes=1)
+    store.seeds.put(seed.token_hash, seed)
+
+    assert store.find_end("token") == seed.expires_at
+
+
 async def test_other_process_asks_again_after_half_a_minute_untold(
     store: SessionStore, new_store: Callable[[], SessionStore], monotonic: Seconds
 ) -> None:
