@@ -1,4 +1,5 @@
-"""Trouble made on purpose: what a soak and the tests of outages disturb the product with.
+"""Trouble made on purpose, and what the product may do in it: for the soak and for tests.
 
-link   the network between the product and a server of its: cut, silent, slow
+link      the network between the product and one of its servers: cut, silent, slow
+verdicts  what was answered, held against what was true: pure
 """

@@ -29,10 +29,13 @@ class Way(StrEnum):
 
 
 class Link:
-    """Carries connections; well at first. Every change holds at once, for open ones too."""
+    """Carries connections; well at first. Every change holds at once, for open ones too.
+
+    `server` is where new connections lead to; a server that was started anew may be elsewhere.
+    """
 
     def __init__(self, server: Address) -> None:
-        self._target = server
+        self.server = server
         self._listener: asyncio.Server | None = None
         self._carried: set[asyncio.Task[None]] = set()
         self._open = {way: asyncio.Event() for way in Way}
@@ -95,7 +98,7 @@ class Link:
             return
         self._carried.add(task)
         try:
-            async with _connection(self._target) as (answers, asks):
+            async with _connection(self.server) as (answers, asks):
                 await self._join((reader, asks), (answers, writer))
         except (OSError, TimeoutError, asyncio.CancelledError):
             # Cancelled by us alone: nobody else knows the task.
