@@ -1,9 +1,10 @@
 """How fast we are beside others: starts them all, loads them in turns, compares.
 
-Run it as `./tollway bench proxy`, or `./tollway bench webhooks`. It may import everything;
-nobody imports it.
+Run it as `./tollway bench proxy`, `./tollway bench webhooks`, or `./tollway soak`. It may
+import everything; nobody imports it.
 
 __main__   the command line
+commands   what every command of it needs
 run        one run: the app, the table, and what else was chosen
 site       where it happens: a folder, cores, ports, programs with guards
 cores      which core does what
@@ -19,6 +20,8 @@ check      is the answer right, before, while and after it is measured
 requests   the table: CPU and requests a second, in alternating rounds
 sections   what is measured beside the table
 webhooks   how fast webhooks are taken and applied
+soak       everything at once, while stores, networks and processes fail
+trouble    the failures, and what may be answered in them
 stats      medians, spreads, ratios
 targets    what we aim at, and what we must not miss
 result     what was measured, as JSON

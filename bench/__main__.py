@@ -1,15 +1,14 @@
 """The command line: `python -m bench proxy`, or `./tollway bench proxy`."""
 
-import asyncio
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from bench.commands import check_platform, fail, measured, wide_console
 from bench.errors import BenchError
 from bench.page import PROXY, WEBHOOKS, write_chart, write_page
 from bench.program import ROOT
@@ -24,7 +23,6 @@ _QUICK_ROUNDS, _ROUNDS = 3, 6
 _QUICK_S, _ROUND_S = 1.0, 4.0
 # Of the fifty seconds that are promised, starting and stopping need some.
 _QUICK_LIMIT_S = 40.0
-_WIDTH_CHARS = 120
 
 _JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result.")]
 _Docs = Annotated[bool, typer.Option("--docs", help="Renew docs/performance.md.")]
@@ -56,8 +54,8 @@ def proxy(
     from_file: _FromFile = None,
 ) -> None:
     """Compare one proxied request: CPU time, requests a second, latency, bodies, memory."""
-    _check_platform()
-    console = _console()
+    check_platform("bench")
+    console = wide_console()
     plan = Plan(
         what=frozenset(only or ([What.REQUESTS] if quick else What)),
         stacks=_chosen(stack or []),
@@ -75,7 +73,7 @@ def proxy(
         if docs:
             write_page(result, ROOT / "docs", PROXY)
     except (BenchError, OSError) as error:
-        _fail(f"bench: {error}", 1)
+        fail(f"bench: {error}", 1)
 
 
 @app.command()
@@ -87,8 +85,8 @@ def webhooks(
     from_file: _FromFile = None,
 ) -> None:
     """Measure webhooks: taken a second, applied a second, until every worker knows; memory."""
-    _check_platform()
-    console = _console()
+    check_platform("bench")
+    console = wide_console()
     plan = webhooks_run.QUICK if quick else webhooks_run.FULL
     try:
         result = _result(lambda: webhooks_run.run(plan, _say(console)), from_file)
@@ -97,18 +95,7 @@ def webhooks(
         if docs:
             write_page(result, ROOT / "docs", WEBHOOKS)
     except (BenchError, OSError) as error:
-        _fail(f"bench: {error}", 1)
-
-
-def _check_platform() -> None:
-    if sys.platform != "linux":
-        _fail("bench: CPU time is read from /proc, which only Linux has", 1)
-
-
-def _console() -> Console:
-    console = Console()
-    console.width = max(console.width, _WIDTH_CHARS)
-    return console
+        fail(f"bench: {error}", 1)
 
 
 def _say(console: Console) -> Callable[[str], None]:
@@ -118,24 +105,7 @@ def _say(console: Console) -> Callable[[str], None]:
 def _result(measure: Callable[[], Awaitable[Result]], from_file: Path | None) -> Result:
     if from_file is not None:
         return _read(from_file)
-    try:
-        return asyncio.run(_until_signalled(measure))
-    except asyncio.CancelledError:
-        _fail("bench: stopped", 130)
-
-
-async def _until_signalled(measure: Callable[[], Awaitable[Result]]) -> Result:
-    """Measure; the first signal stops everything in order, and later ones cannot disturb that."""
-    running = asyncio.ensure_future(measure())
-    asked: list[bool] = []
-
-    def stop() -> None:
-        if not asked:
-            asked.append(running.cancel())
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    return await running
+    return measured(measure)
 
 
 def _keep(result: Result, file: Path | None) -> None:
@@ -154,13 +124,8 @@ def _chosen(names: list[str]) -> tuple[Stack, ...]:
     known = {stack.name: stack for stack in EVERY}
     for name in names:
         if name not in known:
-            _fail(f"bench: no stack is named {name}; there are {', '.join(known)}", 2)
+            fail(f"bench: no stack is named {name}; there are {', '.join(known)}", 2)
     return tuple(stack for stack in EVERY if not names or stack.name in names)
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    typer.echo(text, err=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

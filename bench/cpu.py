@@ -53,7 +53,7 @@ def cpu_s(roots: Iterable[int]) -> float:
 
 def resident_bytes(roots: Iterable[int]) -> int:
     """Return the resident memory of the trees of these processes."""
-    return sum(_resident(stat.pid) for stat in tree_of(roots, _all_stats()))
+    return sum(own_resident_bytes(stat.pid) for stat in tree_of(roots, _all_stats()))
 
 
 def tree_pids(root: int) -> list[int]:
@@ -69,11 +69,12 @@ def parse_resident(text: str) -> int:
     return 0
 
 
-def _resident(pid: int) -> int:
+def own_resident_bytes(pid: int) -> int:
+    """Return the resident memory of one process; 0 if it has ended."""
     try:
         return parse_resident((_PROC / str(pid) / "status").read_text())
     except OSError:
-        return 0  # It ended while we looked.
+        return 0
 
 
 def _all_stats() -> list[Stat]:

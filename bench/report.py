@@ -27,7 +27,7 @@ def print_result(console: Console, result: Result) -> None:
     if result.requests is not None:
         _print_requests(console, result.requests)
     for section in result.sections:
-        _print_section(console, section)
+        print_section(console, section)
 
 
 def machine_line(machine: Machine) -> str:
@@ -107,7 +107,8 @@ def _ratio_table(ratios: Sequence[Ratio]) -> Table:
     return table
 
 
-def _print_section(console: Console, section: Section) -> None:
+def print_section(console: Console, section: Section) -> None:
+    """Print one section."""
     console.print(f"\n[bold]{section.title}[/]", highlight=False)
     if section.how:
         console.print(f"[dim]{section.how}[/]", highlight=False)

@@ -33,7 +33,7 @@ class Target(BaseModel):
     def gap(self, value: float) -> float:
         """Return by which share of the target the figure is short of it; 0 when met."""
         short = self.target - value if self.more_is_better else value - self.target
-        return max(0.0, short / self.target)
+        return max(0.0, short / self.target) if self.target else 0.0
 
     def _reaches(self, value: float, limit: float) -> bool:
         return value >= limit if self.more_is_better else value <= limit
@@ -71,3 +71,12 @@ OPENED_MS: Final = Target(target=50.0, floor=200.0)
 
 DRAIN_GROWTH_MB: Final = Target(target=20.0, floor=20.0)
 """Memory that a long inbox costs while it is worked off; it must stay flat."""
+
+NONE: Final = Target(target=0.0, floor=0.0)
+"""What must not happen at all."""
+
+SOAK_GROWTH_MB: Final = Target(target=10.0, floor=20.0)
+"""Memory by which a process grows while everything breaks around it."""
+
+SOAK_GROWTH_FILES: Final = Target(target=10.0, floor=20.0)
+"""File descriptors by which it grows; pools of connections breathe."""

@@ -169,6 +169,12 @@ def bench(context: typer.Context) -> None:
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", *context.args])  # noqa: S606 - no shell is the point
 
 
+@app.command(context_settings=_PASS_ON)
+def soak(context: typer.Context) -> None:
+    """Serve for minutes while stores, networks and processes fail, and judge every answer."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench.soak", *context.args])  # noqa: S606 - as above
+
+
 def _run_tool(command: list[str]) -> None:
     """Run a tool of the development environment in the project's folder; end with its failure."""
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-_SHOWN: Final = 20
+_SHOWN: Final = 3
 
 
 class Excuse(StrEnum):
@@ -24,11 +24,12 @@ class Excuse(StrEnum):
 
 
 class Answer(StrEnum):
-    """What a client was told."""
+    """What a client was told; a stream that was ended is not told why."""
 
     ALLOWED = "allowed"
     UNPAID = "unpaid"
     BLOCKED = "blocked"
+    ENDED = "ended"
     UNAVAILABLE = "unavailable"
     BROKEN = "broken"
 
@@ -130,7 +131,7 @@ class Judge:
         match seen.answer:
             case Answer.ALLOWED:
                 return None if self._may_allow(seen) else Fault.OVER_GRANT
-            case Answer.UNPAID | Answer.BLOCKED:
+            case Answer.UNPAID | Answer.BLOCKED | Answer.ENDED:
                 return None if self._may_refuse(seen) else Fault.WRONG_DENIAL
             case Answer.UNAVAILABLE:
                 return None if self._is_excused(seen, Excuse.UNAVAILABLE) else Fault.UNEXCUSED
@@ -138,14 +139,16 @@ class Judge:
                 return None if self._is_excused(seen, Excuse.BROKEN) else Fault.BROKEN
 
     def count(self, seen: Iterable[Seen]) -> tuple[Counter[Fault], list[tuple[Fault, Seen]]]:
-        """Return how often what was wrong, and the first of them."""
+        """Return how often what was wrong, and the first of each kind."""
         counted: Counter[Fault] = Counter()
+        kinds: Counter[tuple[Fault, str]] = Counter()
         first: list[tuple[Fault, Seen]] = []
         for each in seen:
             fault = self.judge(each)
             if fault is not None:
                 counted[fault] += 1
-                if len(first) < _SHOWN:
+                kinds[fault, each.how] += 1
+                if kinds[fault, each.how] <= _SHOWN:
                     first.append((fault, each))
         return counted, first
 
@@ -156,11 +159,8 @@ class Judge:
         )
 
     def _may_refuse(self, seen: Seen) -> bool:
-        is_block = seen.answer is Answer.BLOCKED
         return any(
-            held.is_blocked
-            if is_block
-            else not held.is_blocked and (held.until_s is None or held.until_s <= seen.ended_s)
+            _is_refused(held, seen)
             for held in self._known(seen, lambda done_s: done_s + self._promise.refuses_on_s)
         )
 
@@ -191,3 +191,15 @@ class Judge:
             and seen.begun_s <= outage.mended_s + self._promise.recovers_s
             for outage in self._outages[excuse]
         )
+
+
+def _is_refused(held: Held, seen: Seen) -> bool:
+    """Tell whether what is held gives that refusal."""
+    is_unpaid = held.until_s is None or held.until_s <= seen.ended_s
+    match seen.answer:
+        case Answer.BLOCKED:
+            return held.is_blocked
+        case Answer.UNPAID:
+            return is_unpaid and not held.is_blocked
+        case _:
+            return is_unpaid or held.is_blocked

@@ -60,6 +60,9 @@ def fault_of(
         ([(5, _PAID), (10, _BARRED)], Answer.ALLOWED, 11.5, [], OVER),
         ([(5, _PAID), (10, _BARRED)], Answer.UNPAID, 12, [], WRONG),
         ([(5, _PAID)], Answer.BLOCKED, 10, [], WRONG),
+        ([(5, _PAID), (10, _BARRED)], Answer.ENDED, 10.5, [], None),
+        ([(5, _PAID), (10, _NOTHING)], Answer.ENDED, 10.5, [], None),
+        ([(5, _PAID)], Answer.ENDED, 10, [], WRONG),
         # What was true before an outage may be acted on until it is over, but not past its end.
         ([(5, _PAID), (19.5, _NOTHING)], Answer.ALLOWED, 35.9, [_DOWN], None),
         ([(5, _PAID), (19.5, _NOTHING)], Answer.ALLOWED, 36.1, [_DOWN], OVER),
@@ -89,10 +92,10 @@ def test_what_may_be_answered_when(
     assert fault_of(changes, answer, at_s, outages) is fault
 
 
-def test_faults_are_counted_and_the_first_are_kept() -> None:
-    seen = [Seen(7, at_s, at_s, Answer.ALLOWED) for at_s in range(100)]
+def test_faults_are_counted_and_the_first_of_each_kind_are_kept() -> None:
+    seen = [Seen(7, at_s, at_s, Answer.ALLOWED, "ab"[at_s % 2]) for at_s in range(100)]
 
     counted, first = Judge(History(), [], _PROMISE).count(seen)
 
     assert counted == {OVER: 100}
-    assert [each.begun_s for _, each in first] == list(range(20))
+    assert [each.begun_s for _, each in first] == list(range(6))
