@@ -1,7 +1,7 @@
 """How fast we are beside others: starts them all, loads them in turns, compares.
 
-Run it as `./tollway bench proxy`, `./tollway bench webhooks`, or `./tollway soak`. It may
-import everything; nobody imports it.
+Run it as `./tollway bench proxy`, `./tollway bench webhooks`,
+`./tollway bench entitlements`, or `./tollway soak`. It may import everything; nobody imports it.
 
 __main__   the command line
 commands   what every command of it needs
@@ -20,6 +20,7 @@ check      is the answer right, before, while and after it is measured
 requests   the table: CPU and requests a second, in alternating rounds
 sections   what is measured beside the table
 webhooks   how fast webhooks are taken and applied
+entitlements  what each rung of the caches costs, and until every worker knows
 soak       everything at once, while stores, networks and processes fail
 trouble    the failures, and what may be answered in them
 stats      medians, spreads, ratios

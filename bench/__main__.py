@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from bench.commands import check_platform, fail, measured, wide_console
+from bench.entitlements import run as entitlements_run
 from bench.errors import BenchError
-from bench.page import PROXY, WEBHOOKS, write_chart, write_page
+from bench.page import ENTITLEMENTS, PROXY, WEBHOOKS, write_chart, write_page
 from bench.program import ROOT
 from bench.report import print_result
 from bench.result import Result
@@ -94,6 +95,28 @@ def webhooks(
         _keep(result, json_file)
         if docs:
             write_page(result, ROOT / "docs", WEBHOOKS)
+    except (BenchError, OSError) as error:
+        fail(f"bench: {error}", 1)
+
+
+@app.command()
+def entitlements(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer of them, within 50 s.")] = False,
+    json_file: _JsonFile = None,
+    docs: _Docs = False,
+    from_file: _FromFile = None,
+) -> None:
+    """Measure the caches of entitlements: each rung, a crowd, and until every worker knows."""
+    check_platform("bench")
+    console = wide_console()
+    plan = entitlements_run.QUICK if quick else entitlements_run.FULL
+    try:
+        result = _result(lambda: entitlements_run.run(plan, _say(console)), from_file)
+        print_result(console, result)
+        _keep(result, json_file)
+        if docs:
+            write_page(result, ROOT / "docs", ENTITLEMENTS)
     except (BenchError, OSError) as error:
         fail(f"bench: {error}", 1)
 

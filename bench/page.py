@@ -26,6 +26,11 @@ WEBHOOKS: Final = Part(
     "<!-- webhooks measured: begin -->",
     "<!-- webhooks measured: end -->",
 )
+ENTITLEMENTS: Final = Part(
+    "./tollway bench entitlements",
+    "<!-- entitlements measured: begin -->",
+    "<!-- entitlements measured: end -->",
+)
 
 _PAGE: Final = "performance.md"
 _CHART: Final = "performance.svg"

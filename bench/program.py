@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.cores import pinned
@@ -24,7 +25,11 @@ def environment() -> dict[str, str]:
 
 
 async def run_program(
-    cores: str | None, limit_s: float, program: str, *arguments: object
+    cores: str | None,
+    limit_s: float,
+    program: str,
+    *arguments: object,
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Run it to its end and return what it printed.
 
@@ -33,7 +38,7 @@ async def run_program(
     """
     process = await asyncio.create_subprocess_exec(
         *pinned(cores, command_of(program, *arguments)),
-        env=environment(),
+        env=env or environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -80,3 +80,16 @@ SOAK_GROWTH_MB: Final = Target(target=10.0, floor=20.0)
 
 SOAK_GROWTH_FILES: Final = Target(target=10.0, floor=20.0)
 """File descriptors by which it grows; pools of connections breathe."""
+
+MISS_REDIS_MS: Final = Target(target=0.4, floor=0.8)
+MISS_POSTGRES_MS: Final = Target(target=0.8, floor=1.5)
+"""A client's snapshot that memory does not have, found on the next rung or the last, p50."""
+
+CLIENT_BYTES: Final = Target(target=400.0, floor=800.0)
+"""Memory of one client among a million."""
+
+STAMPEDE_QUERIES: Final = Target(target=1.0, floor=1.0)
+"""What Postgres is asked when everybody asks for one client at once."""
+
+HEARD_P99_MS: Final = Target(target=50.0, floor=200.0)
+"""From a commit until every worker acts on it."""

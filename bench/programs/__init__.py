@@ -5,4 +5,6 @@ pacer     a load at a given rate, for latencies
 bulk      large bodies: the app, and a client
 sockets   idle WebSockets: the app, and a client
 sender    webhooks, signed, as fast as they are taken
+ladder    looks clients up in memory, Valkey and Postgres, as a worker does
+remembered  keeps clients in memory, and tells what each costs
 """
