@@ -153,7 +153,6 @@ async def _apply(shop: Shop, where: Serving, sent: Sent, sold: list[dict[str, An
         ),
         figures=(
             Figure(what="events", unit="a second", value=_one(first / seconds)),
-            Figure(what="objects", unit="a second", value=_one(len(sold) / seconds)),
             judged("memory while it lasts", "MB", _one(_growth(memory, first)), DRAIN_GROWTH_MB),
         ),
     )
