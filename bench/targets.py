@@ -81,6 +81,9 @@ SOAK_GROWTH_MB: Final = Target(target=10.0, floor=20.0)
 SOAK_GROWTH_FILES: Final = Target(target=10.0, floor=20.0)
 """File descriptors by which it grows; pools of connections breathe."""
 
+SOAK_GROWTH_TASKS: Final = Target(target=5.0, floor=10.0)
+"""Tasks by which it grows; how many clients are under way at a time, varies by as much."""
+
 MISS_REDIS_MS: Final = Target(target=0.4, floor=0.8)
 MISS_POSTGRES_MS: Final = Target(target=0.8, floor=1.5)
 """A client's snapshot that memory does not have, found on the next rung or the last, p50."""

@@ -27,6 +27,7 @@ control         the gateway's own pages, webhooks and health, behind a private s
 sessions        who is signed in
 directory       clients by the names that tokens have for them
 last_known/     what is known of clients, kept for a start while Postgres is down
+tasks           counts the tasks of every process
 outages         counts what was decided without the facts
 scrape          /metrics, and who may see it (metrics: what is counted)
 health          alive, ready, and made of what

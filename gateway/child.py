@@ -100,18 +100,21 @@ async def _serve(orders: _Orders, hurry: asyncio.Event) -> None:
                 async with serving(gateway, sockets, hurry), asyncio.TaskGroup() as tasks:
                     await orders.answer(Done())
                     if not begin.is_control:
-                        tasks.create_task(_report(gateway, extras, orders), name="reports")
+                        tasks.create_task(
+                            _report(begin.name, gateway, extras, orders), name="reports"
+                        )
                     await _obey(gateway, orders)
     except StartError as error:
         await orders.answer(Failed(str(error)))
 
 
-async def _report(gateway: Gateway, extras: Extras, orders: _Orders) -> None:
+async def _report(name: str, gateway: Gateway, extras: Extras, orders: _Orders) -> None:
     """Tell the supervisor that we run, and what has changed about us, for ever."""
     last = None
     while True:
         missing = await find_missing(gateway.checks)
-        report = Report(dict(extras.meter.outages.own), missing)
+        tasks = {name: len(asyncio.all_tasks())}
+        report = Report(dict(extras.meter.outages.own), missing, tasks)
         if report != last:
             orders.report(report)
             last = report

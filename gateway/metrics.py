@@ -22,6 +22,7 @@ from billing.storage.events import count_states
 from billing.storage.pool import Database
 from gateway.outages import Outages
 from gateway.reports import Told
+from gateway.tasks import Tasks
 
 _log = structlog.get_logger("gateway")
 
@@ -45,6 +46,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self.outages = Outages(told)
         self._registry.register(self.outages)
+        self._registry.register(Tasks(self.outages.told))
         self._received = Counter(
             "tollway_webhooks", "Requests to the webhook.", ["receipt"], registry=self._registry
         )

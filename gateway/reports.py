@@ -12,10 +12,14 @@ Counts = Mapping[tuple[str, Reason], int]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`counts` are since the start; `missing` is what is not well, as health tells it."""
+    """`counts` are since the start; `missing` is what is not well, as health tells it.
+
+    `tasks` is how many tasks a process has, by its name.
+    """
 
     counts: Counts = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, int] = field(default_factory=dict)
 
 
 class Reports:
@@ -38,10 +42,12 @@ class Reports:
         """Return what is to be told of all."""
         counts = self._gone.copy()
         missing: dict[str, str] = {}
+        tasks: dict[str, int] = {}
         for name, report in sorted(self._reports.items()):
             counts.update(report.counts)
             missing |= {f"{name}: {what}": why for what, why in report.missing.items()}
-        return Report(dict(counts), missing)
+            tasks |= report.tasks
+        return Report(dict(counts), missing, tasks)
 
 
 class Told:

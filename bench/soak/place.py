@@ -19,7 +19,7 @@ import yaml
 
 from bench.cpu import tree_pids
 from bench.errors import BenchError
-from bench.program import ROOT
+from bench.program import ROOT, hear_out
 from bench.site import free_port, last_words, running, temporary_folder
 from bench.trouble.link import Link, open_link
 from gateway.config.load import load_config
@@ -34,9 +34,13 @@ from gateway.embedded.valkey import EmbeddedValkey
 APP: Final = "chat"
 """The app that clients visit; its host is `chat.localhost`."""
 
+HOST: Final = "checkout.localhost"
+"""The gateway's own host, as in the configuration that is shipped."""
+
 _CONFIG = ROOT / "config.yaml"
 _GRACE_S = 15.0
 _READY_S = 30.0
+_TOKEN_MINUTES = 24 * 60
 _LOOK_EVERY_S = 0.1
 # Fewer than there are clients, so that all rungs of the ladder are used all the time.
 _REMEMBERED_CLIENTS = 60
@@ -55,6 +59,7 @@ class Place:
     to_valkey: Link
     database_url: str
     gateway: GuardedProcess
+    metrics_token: str
 
     async def restart_postgres(self) -> None:
         """Stop Postgres, which cuts all that it does, and start it anew."""
@@ -128,6 +133,7 @@ async def open_place(app_url: str, workers: int) -> AsyncIterator[Place]:
                     grace_s=_GRACE_S,
                 ) as gateway:
                     await _wait_until_ready(gateway, port, folder / "gateway.log")
+                    token = await _metrics_token(folder / "config.yaml", environment)
                     yield Place(
                         folder,
                         port,
@@ -138,6 +144,7 @@ async def open_place(app_url: str, workers: int) -> AsyncIterator[Place]:
                         to_valkey,
                         database_url,
                         gateway,
+                        token,
                     )
         finally:
             await asyncio.shield(asyncio.gather(sandbox.stop(), _stop(postgres, valkey)))
@@ -155,6 +162,21 @@ async def _wait_until_ready(gateway: GuardedProcess, port: int, log: Path) -> No
     except (TimeoutError, aiohttp.ClientError) as error:
         state = "runs" if gateway.is_running else "ended"
         raise BenchError(f"the gateway {state} and is not ready: {last_words(log)}") from error
+
+
+async def _metrics_token(file: Path, environment: dict[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "gateway", "token", "-c", str(file)),
+        *("--role", "admin", "--scope", "metrics:read", "--minutes", str(_TOKEN_MINUTES)),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await hear_out(process, "tollway token", _READY_S)
+    if process.returncode != 0:
+        raise BenchError(f"there is no token: {errors.decode(errors='replace').strip()}")
+    return output.decode().strip()
 
 
 def _command(file: Path, workers: int) -> list[str]:

@@ -14,13 +14,13 @@ from bench.machine import machine_facts
 from bench.requests import Say
 from bench.result import Figure, Section, judged
 from bench.soak.clients import Visits, open_app
-from bench.soak.growth import Growth, grown
+from bench.soak.growth import Growth, grown, more_tasks
 from bench.soak.payments import Payments
 from bench.soak.place import Place, open_place
 from bench.soak.result import SoakResult, broken_of, memory_of, timeline_of
 from bench.soak.troubles import Troubles
 from bench.stats import Spread, spread_of
-from bench.targets import NONE, SOAK_GROWTH_FILES, SOAK_GROWTH_MB
+from bench.targets import NONE, SOAK_GROWTH_FILES, SOAK_GROWTH_MB, SOAK_GROWTH_TASKS
 from bench.trouble.verdicts import Answer, Fault, Judge, Promise, Seen
 from billing.crypto.keyring import KeyRing
 from billing.storage.pool import Database
@@ -71,9 +71,11 @@ async def run(plan: Plan, say: Say) -> SoakResult:
         *(judged(f"{fault}s", "", _one(faults[fault]), NONE) for fault in Fault),
         judged("memory of a process", "MB more", _one(memory_mb), SOAK_GROWTH_MB),
         judged("file descriptors of a process", "more", _one(files), SOAK_GROWTH_FILES),
+        judged("tasks of a process", "more", _one(more_tasks(growth.tasks)), SOAK_GROWTH_TASKS),
         *(_count(f"answers: {answer}", _of(visits.seen, answer)) for answer in Answer),
         _count("changes of what clients hold", sum(map(len, payments.history.changes.values()))),
         _count("troubles", len(troubles.outages)),
+        _count("looks at tasks", sum(map(len, growth.tasks.values()))),
     )
     how = (
         f"{WORKERS} workers, {_ASKERS} clients that ask, {_STREAMS} WebSockets and event streams,"

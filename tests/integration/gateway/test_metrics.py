@@ -1,5 +1,7 @@
 """The numbers of the control process: few labels, and no scrape that waits for the database."""
 
+import asyncio
+
 from billing.facts import ObjectKind
 from billing.metrics import Alarm, CallOutcome, Receipt, Settlement
 from billing.storage.pool import Database
@@ -82,6 +84,16 @@ async def test_names_without_end_are_counted_under_one_label(database: Database)
     shown = await numbers(metrics, database)
 
     assert len([name for name in shown if name.startswith("tollway_drift_total")]) <= 65
+
+
+async def test_tasks_are_shown_of_this_process_and_of_the_workers(database: Database) -> None:
+    told = Told()
+    told.report = Report(tasks={"worker-1": 12})
+
+    shown = await numbers(Metrics(told), database)
+
+    assert shown['tollway_tasks{process="worker-1"}'] == 12
+    assert shown['tollway_tasks{process="control"}'] == len(asyncio.all_tasks())
 
 
 async def test_what_was_decided_without_facts_is_shown_with_that_of_workers(

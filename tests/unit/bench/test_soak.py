@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from bench.result import Machine, Section
-from bench.soak.growth import Sample, grown
+from bench.soak.growth import Sample, grown, more_tasks
 from bench.soak.plot import draw
 from bench.soak.result import SoakResult, broken_of, memory_of, timeline_of
 from bench.trouble.verdicts import Answer, Outage, Seen
@@ -35,6 +35,12 @@ def test_the_process_that_grows_most_is_told() -> None:
 
 def test_a_process_that_did_not_live_long_enough_tells_nothing() -> None:
     assert grown({1: samples([float(number) for number in range(50)])}) == (0.0, 0.0)
+
+
+def test_tasks_that_only_grow_are_told() -> None:
+    tasks = {"worker-1": [10, 12, 11, 10, 12, 11], "worker-2": [10, 10, 20, 20, 40, 40]}
+
+    assert more_tasks(tasks) == 30.0
 
 
 def test_answers_are_told_second_by_second() -> None:

@@ -29,6 +29,16 @@ def test_what_a_dead_worker_counted_stays_counted() -> None:
     assert replaced == Report({KEY: 3})
 
 
+def test_tasks_are_told_of_each_worker_that_runs() -> None:
+    reports = Reports()
+    reports.take("worker-1", Report(tasks={"worker-1": 12}))
+    reports.take("worker-2", Report(tasks={"worker-2": 14}))
+
+    reports.bury("worker-1")
+
+    assert reports.sum_up().tasks == {"worker-2": 14}
+
+
 async def test_health_names_the_worker_and_what_it_misses() -> None:
     reports, told = Reports(), Told()
     reports.take("worker-2", Report(missing={"listener": "hears nothing"}))
