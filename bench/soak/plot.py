@@ -8,7 +8,7 @@ from bench.soak.result import SoakResult
 from bench.trouble.verdicts import Answer
 
 _WIDTH: Final = 960
-_LEFT: Final = 56
+_LEFT: Final = 190
 _RIGHT: Final = 16
 _TOP: Final = 64
 _ANSWERS_HEIGHT: Final = 200
@@ -73,7 +73,7 @@ def _caption(result: SoakResult) -> str:
 
 def _legend() -> Iterable[str]:
     for number, (answer, title) in enumerate(_LAYERS):
-        x = _LEFT + number * 140
+        x = _LEFT + number * 120
         yield f'<rect class="{answer}" x="{x}" y="40" width="10" height="10"/>'
         yield f'<text class="faint" x="{x + 15}" y="49">{title}</text>'
 
@@ -98,7 +98,10 @@ def _answers(result: SoakResult, scale: float) -> Iterable[str]:
 def _troubles(result: SoakResult, names: Sequence[str], top: float, scale: float) -> Iterable[str]:
     for number, name in enumerate(names):
         y = top + number * _ROW
-        yield f'<text class="faint" x="{_LEFT + 4}" y="{y + 9}">{escape(name)}</text>'
+        yield (
+            f'<text class="faint" x="{_LEFT - 8}" y="{y + 9}" text-anchor="end">'
+            f"{escape(name)}</text>"
+        )
         for broken in result.broken:
             if broken.name == name:
                 yield (

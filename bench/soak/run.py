@@ -52,7 +52,7 @@ async def run(plan: Plan, say: Say) -> SoakResult:
     chance = random.Random(plan.seed)  # noqa: S311 - a seed is the point
     async with open_app() as app_url, open_place(app_url, WORKERS) as place:
         ring = KeyRing.of([place.secrets.TOLLWAY_DATA_KEY])
-        database = await Database.open(place.database_url, size=2, ring=ring)
+        database = await Database.open(place.database_url, size=2, ring=ring, at_once=False)
         try:
             payments = Payments(database, chance)
             await payments.begin()
