@@ -94,7 +94,9 @@ def takes_no_card(session: JSONObject) -> bool:
 
 def plan_of(ledger: Ledger, session: JSONObject) -> JSONObject:
     """Return what the API was told about the session and its object does not show."""
-    return ledger.get(_PLAN, _plan_id(session["id"]))
+    plan = ledger.get(_PLAN, _plan_id(session["id"]))
+    # Data folders outlive versions: of a session of an earlier one there is only the metadata.
+    return {"subscription_data": {"metadata": plan.get("subscription_metadata", {})}} | plan
 
 
 def line_items(ledger: Ledger, session_id: str) -> list[JSONObject]:

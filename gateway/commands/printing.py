@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -17,7 +18,11 @@ def print_whole(table: Table) -> None:
     console = Console(markup=False, emoji=False)
     wide = console.options.update(max_width=10_000)
     console.width = max(console.width, Measurement.get(console, wide, table).maximum)
-    console.print(table, highlight=False)
+    with console.capture() as captured:
+        console.print(table, highlight=False)
+    # One long cell would fill up every other line, and a pager shows them as pages of nothing.
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def to_json(value: object, indent: int | None = 2) -> str:

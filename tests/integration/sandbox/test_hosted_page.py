@@ -1,5 +1,8 @@
 """The hosted page beside a plain card: 3-D Secure, SEPA debits, trials, quantities."""
 
+import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -54,6 +57,24 @@ async def test_card_whose_bank_asks_leads_to_another_page_first(shop: Shop) -> N
     page = await shop.sandbox.ask("GET", answer.headers["Location"])
     assert "Your bank asks whether it is you" in page.text
     assert (await _session(shop, session))["status"] == "open"
+
+
+async def test_session_that_an_earlier_version_opened_can_be_paid(shop: Shop) -> None:
+    session = await _open(shop, **{"subscription_data[metadata][colour]": "red"})
+    with closing(sqlite3.connect(shop.sandbox.data / "sandbox.sqlite3")) as file, file:
+        (text,) = file.execute(
+            "SELECT body FROM object WHERE kind = 'sandbox.checkout_plan'"
+        ).fetchone()
+        plan = json.loads(text)
+        plan["subscription_metadata"] = plan.pop("subscription_data")["metadata"]
+        file.execute("UPDATE object SET body = ? WHERE id = ?", (json.dumps(plan), plan["id"]))
+
+    page = await shop.sandbox.ask("GET", session["url"])
+    paid = await shop.sandbox.pay(session["url"], "4242 4242 4242 4242")
+
+    assert (page.status, paid.status) == (200, 303)
+    found = (await _session(shop, session))["subscription"]
+    assert (await _get(shop, f"/v1/subscriptions/{found}"))["metadata"] == {"colour": "red"}
 
 
 async def test_holder_who_confirms_has_paid(shop: Shop) -> None:

@@ -1,11 +1,12 @@
-"""What commands print as JSON is what the API would say."""
+"""What commands print: JSON as the API would say it, tables whole and no wider than needed."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from rich.table import Table
 
-from gateway.commands.printing import to_json
+from gateway.commands.printing import print_whole, to_json
 
 _CET = timezone(timedelta(hours=1))
 
@@ -25,3 +26,16 @@ def test_an_instant_has_its_zone_however_deep_it_stands(instant: datetime, told:
 def test_what_has_no_form_in_json_is_not_made_up() -> None:
     with pytest.raises(TypeError, match="bytes"):
         to_json({"hash": b"x"})
+
+
+def test_a_long_cell_leaves_other_lines_short(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("name", "change", box=None)
+    table.add_row("ann", "x" * 3000)
+    table.add_row("bob", "")
+
+    print_whole(table)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("x" * 3000)
+    assert lines[2].strip() == "bob"
+    assert len(lines[2]) < 10
