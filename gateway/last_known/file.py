@@ -27,8 +27,8 @@ _MAGIC: Final = b"tollway last known 1\n"
 _WRITTEN: Final = struct.Struct("!d")
 _KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 32
-# Several times what 50,000 clients take: whatever lies there, a start has to take it in.
-_LIMIT_BYTES: Final = 128 * 1024 * 1024
+LIMIT_BYTES: Final = 128 * 1024 * 1024
+"""Several times what 50,000 clients take: whatever lies there, a start has to take it in."""
 
 
 class BadFileError(Exception):
@@ -61,7 +61,7 @@ class Contents:
 
 
 def write_file(path: Path, key: bytes, written_at: datetime, packed: Iterable[bytes]) -> int:
-    """Let the file hold these records and nothing else; return its size in bytes.
+    """Let the file hold the records, as many as it may have; return its size in bytes.
 
     It is on disk before it takes the place of the one before: whenever this process or the machine
     dies, one of both is there, whole.
@@ -71,10 +71,15 @@ def write_file(path: Path, key: bytes, written_at: datetime, packed: Iterable[by
     """
     mac = hmac.new(key, digestmod="sha256")
     new = path.with_name(f"{path.name}.{os.getpid()}")
+    # Whatever lies there may be a link to elsewhere, or readable by others.
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     size = 0
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             for part in chain((_MAGIC, _WRITTEN.pack(written_at.timestamp())), packed):
+                if size + len(part) + _MAC_BYTES > LIMIT_BYTES:
+                    break
                 mac.update(part)
                 size += file.write(part)
             size += file.write(mac.digest())
@@ -98,9 +103,9 @@ def read_file(path: Path, key: bytes) -> Contents:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _LIMIT_BYTES:
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LIMIT_BYTES:
             raise BadFileError("it is no file of ours: no plain file, or too large for one")
-        data = file.read(_LIMIT_BYTES)
+        data = file.read(LIMIT_BYTES)
     if not data.startswith(_MAGIC):
         raise BadFileError("it is no file of ours, or of another version")
     whole = memoryview(data)

@@ -139,8 +139,13 @@ class LastKnown:
             now = self._now()
             with _uncollected():
                 packed = await self._pack(now)
+            writing = asyncio.create_task(asyncio.to_thread(self._write, now, packed))
             try:
-                await asyncio.to_thread(self._write, now, packed)
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # Its thread goes on, and the last writing must not meet it.
+                await asyncio.wait((writing,))
+                raise
             except OSError as error:
                 _log.error("last_known_not_written", path=str(self._path), why=error.strerror)
 
@@ -151,10 +156,11 @@ class LastKnown:
             for path in self._folder.iterdir():
                 pid = path.suffix[1:]
                 if path.suffix == _ENDING:
-                    found.append(path)
+                    with suppress(FileNotFoundError):  # Another process that starts removed it.
+                        found.append((path.lstat().st_mtime_ns, path))
                 elif path.stem.endswith(_ENDING) and pid.isdigit() and not is_alive(int(pid)):
-                    path.unlink(missing_ok=True)
-        return sorted(found, key=lambda path: path.lstat().st_mtime_ns)
+                    _remove(path)
+        return [path for _, path in sorted(found)]
 
     async def _read(self, path: Path, now: datetime) -> Contents | None:
         try:
@@ -169,7 +175,7 @@ class LastKnown:
             return None
         if contents.written_at + self._terms.lease <= now:
             _log.info("last_known_over", path=str(path), written_at=str(contents.written_at))
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            await asyncio.to_thread(_remove, path)
             return None
         return contents
 
@@ -212,6 +218,12 @@ class LastKnown:
     def _write(self, now: datetime, packed: list[bytes]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_file(self._path, self._keys.signing, now, packed)
+
+
+def _remove(path: Path) -> None:
+    """Remove what is of no use; what cannot be removed is in nobody's way."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def _merge(known: dict[str, Record], record: Record) -> None:

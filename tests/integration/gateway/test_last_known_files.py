@@ -1,5 +1,6 @@
 """What a start takes over of the files that it finds, and what it leaves alone."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -181,3 +182,32 @@ async def test_who_has_paid_goes_before_who_has_not(start: Start, folder: Path) 
 
     records = read_file(folder / "serve.last-known", KEYS.signing).records
     assert [bool(record.snapshot.grants) for record in records] == [True, True, False, False]
+
+
+async def test_a_writing_that_is_cut_off_leaves_no_thread_to_meet_the_next(
+    start: Start, folder: Path
+) -> None:
+    process = start("serve")
+    process.know(make_snapshot(make_grant(plan="x" * 30_000_000)))
+    writing = asyncio.create_task(process.last_known.write())
+    while not names_in(folder):  # noqa: ASYNC110 - of a thread nobody tells
+        await asyncio.sleep(0)
+
+    writing.cancel()
+    await asyncio.wait((writing,))
+
+    assert writing.cancelled()
+    assert names_in(folder) == ["serve.last-known"]
+
+
+async def test_what_cannot_be_removed_keeps_no_file_from_being_read(
+    start: Start, folder: Path
+) -> None:
+    before, after = start("worker-1"), start("serve")
+    before.know(make_snapshot(make_grant()))
+    await before.last_known.write()
+    (folder / "serve.last-known.9999999").mkdir()
+
+    await after.last_known.load()
+
+    assert after.memory.find_last_known(CLIENT) is not None

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.last_known.file import BadFileError, Keys, read_file, write_file
+from gateway.last_known.file import LIMIT_BYTES, BadFileError, Keys, read_file, write_file
 from gateway.last_known.records import KnownName, KnownSession, Record, leased, pack
 from tests.support.product import ROOT
 from tests.support.snapshots import CLIENT, NOW, make_block, make_grant, make_snapshot
@@ -145,11 +145,12 @@ def test_writer_that_is_killed_leaves_the_file_before(file: Path) -> None:
 
 
 def test_disk_that_is_full_leaves_the_file_before(file: Path) -> None:
-    def parts() -> list[bytes]:
+    def parts() -> Iterator[bytes]:
+        yield pack(RECORD)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        write_file(file, KEYS.signing, NOW, (part for part in parts()))
+        write_file(file, KEYS.signing, NOW, parts())
 
     assert read_file(file, KEYS.signing).records == (RECORD,) * 3
     assert list(file.parent.iterdir()) == [file]
@@ -167,3 +168,24 @@ def test_lease_shortens_and_never_lengthens() -> None:
     assert [n.until_at for n in short.names] == [NOW + HOUR]
     assert leased(short, NOW + timedelta(days=9)) == short
     assert short.snapshot.blocks == RECORD.snapshot.blocks
+
+
+def test_what_lies_in_the_way_of_a_writing_is_not_written_through(file: Path) -> None:
+    elsewhere = file.with_name("elsewhere")
+    elsewhere.write_text("of somebody")
+    file.with_name(f"{file.name}.{os.getpid()}").symlink_to(elsewhere)
+
+    write_file(file, KEYS.signing, NOW, [pack(RECORD)])
+
+    assert elsewhere.read_text() == "of somebody"
+    assert read_file(file, KEYS.signing).records == (RECORD,)
+
+
+def test_no_more_is_written_than_is_read(file: Path) -> None:
+    part = bytes(1 << 24)
+
+    size = write_file(file, KEYS.signing, NOW, (part for _ in range(9)))
+
+    assert LIMIT_BYTES - len(part) < size <= LIMIT_BYTES
+    with pytest.raises(BadFileError, match="it is signed"):
+        read_file(file, KEYS.signing)
