@@ -6,6 +6,7 @@ later one changed is read; what such a transaction changes later on is told by n
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -24,6 +25,8 @@ _LONGEST_WAIT_S: Final = 5.0
 _CHECK_EVERY_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 2.0
 _NOTICES: Final = 10_000
+# Followed in one go, half a millisecond's work; requests come between.
+_AT_ONCE: Final = 50
 # Past this many clients it is cheaper to read everybody anew who comes.
 _MOST_MISSED: Final = 10_000
 
@@ -67,6 +70,7 @@ class Listener:
         self._most_missed = most_missed
         self._check_every_s = check_every_s
         self._notices: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_NOTICES)
+        self._is_overrun = False
         self._mark: int | None = None
         self._newer_mark: int | None = None
         self.connected = asyncio.Event()
@@ -132,14 +136,27 @@ class Listener:
         try:
             self._notices.put_nowait((channel, str(payload)))
         except asyncio.QueueFull:
-            # Too many at once to follow one by one: read everything anew instead.
-            self._ears.lost()
-            self._ears.hears(None)
+            # Too many at once to follow one by one: everything is read anew once they are over.
+            if not self._is_overrun:
+                self._is_overrun = True
+                self._ears.lost()
 
     async def _dispatch(self) -> None:
-        while True:
+        for number in itertools.count(1):
             channel, payload = await self._notices.get()
             try:
                 await self._handlers[channel](payload)
             except Exception:  # noqa: BLE001 - one bad notice must not end all others
                 _log.exception("notice_failed", channel=channel)
+            if self._is_overrun and self._notices.empty():
+                self._recover()
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _recover(self) -> None:
+        """Have everything read anew, now or with the next connection: some notices were left."""
+        self._is_overrun = False
+        if self.connected.is_set():
+            self._ears.hears(None)
+        else:
+            self._mark = self._newer_mark = None

@@ -211,10 +211,45 @@ async def test_one_bad_notice_does_not_end_the_others(
         assert await heard.next() == f"{writer.client_id}:{version}"
 
 
-async def test_more_notices_than_fit_are_one_gap(database_url: str, heard: Heard) -> None:
-    listener = Listener(database_url, {CHANNEL: heard.hear}, heard)
+async def test_more_notices_than_fit_are_one_gap_that_ends_with_them(
+    database_url: str, heard: Heard
+) -> None:
+    async with listening(database_url, heard) as listener:
+        await heard.next_gap()
+        for number in range(30_000):
+            listener._receive(None, 0, CHANNEL, f"c:{number}")
+        losses, gaps, heard_before = heard.losses, heard.gaps.qsize(), heard.notices.qsize()
 
-    for number in range(10_001):
-        listener._receive(None, 0, CHANNEL, f"c:{number}")
+        assert (losses, gaps, heard_before) == (1, 0, 0)
+        assert await heard.next_gap() is None
+        assert (heard.losses, heard.gaps.qsize(), heard.notices.qsize()) == (1, 0, 10_000)
 
-    assert (heard.gaps.qsize(), heard.losses) == (1, 1)
+
+async def test_notices_left_out_before_the_connection_was_lost_are_a_gap_of_everybody(
+    database_url: str, heard: Heard
+) -> None:
+    async with listening(database_url, heard) as listener:
+        await heard.next_gap()
+        # As it is from the loss of the connection to the next one.
+        listener.connected.clear()
+        for number in range(10_001):
+            listener._receive(None, 0, CHANNEL, f"c:{number}")
+        for _ in range(10_000):
+            await heard.next()
+        assert heard.gaps.empty()
+        await cut(database_url)
+
+        assert await heard.next_gap() is None
+
+
+async def test_many_notices_let_others_come_between(database_url: str, heard: Heard) -> None:
+    async with listening(database_url, heard) as listener:
+        await heard.next_gap()
+        for number in range(1_000):
+            listener._receive(None, 0, CHANNEL, f"c:{number}")
+        turns = 0
+        while heard.notices.qsize() < 1_000:  # noqa: ASYNC110 - turns of the loop are counted
+            await asyncio.sleep(0)
+            turns += 1
+
+        assert turns >= 20
