@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 
 from cachetools import LRUCache, TTLCache
 
+from billing.entitlements.memory import DEAF_S
+from billing.entitlements.rest import Rest
 from billing.errors import UnavailableError
 from billing.ports import Clock
 from billing.storage import clients, sessions
@@ -27,7 +29,7 @@ from proxy.ports import Heard, SessionsUnavailableError
 _TICKET_TTL = timedelta(minutes=1)
 _MAX_KEPT = 100_000
 # How long a session is taken as live without asking again; the backstop for a notice
-# that was lost together with the connection that would have told us so.
+# that was lost without anybody knowing.
 _FRESH_S = 30.0
 # A made-up cookie costs one look-up in this time, not one a request.
 _ABSENT_S = 5.0
@@ -35,13 +37,12 @@ _ABSENT_S = 5.0
 _MAX_TOKEN_CHARS = 100
 # For one look-up; whoever is known already need not wait longer for a database that hangs.
 _LOOK_UP_S = 2.0
-# After one in vain, who is known already is not looked up for so long.
-_REST_S = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Kept:
     session: LiveSession
+    gaps: int
     read_s: float
 
 
@@ -64,8 +65,10 @@ class SessionStore:
         self._monotonic = monotonic
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
-        self._rests_until_s = float("-inf")
+        self._rest = Rest(monotonic)
         self._forgotten = 0
+        self._gaps = 0
+        self._deaf_since_s: float | None = None
         self.seeds: Seeds[KnownSession] = Seeds(wall)
         self._subscribers: list[Heard] = []
 
@@ -79,9 +82,7 @@ class SessionStore:
 
     def find_end(self, token: str) -> datetime | None:
         """Return when a remembered session ends; see `proxy.ports.Sessions`."""
-        token_hash = _hash(token)
-        kept = self._kept.get(token_hash)
-        session = kept.session if kept is not None else self._find_seed(token_hash)
+        session = self._find_last_known(_hash(token))
         return None if session is None else session.expires_at
 
     def recall(self, token: str, host: str) -> str | None:
@@ -130,6 +131,7 @@ class SessionStore:
         """End the session and those carried from it, here now and elsewhere by notice."""
         async with self._database.transaction() as connection:
             ended = await sessions.revoke_session(connection, _hash(token), self._wall())
+        self._forgotten += 1
         for token_hash in ended:
             self._kept.pop(token_hash, None)
             self.seeds.forget(token_hash)
@@ -172,11 +174,16 @@ class SessionStore:
         for heard in self._subscribers:
             heard(token_hash_hex)
 
-    def forget_freshness(self) -> None:
-        """Ask again on next use; for when notices may have been missed."""
+    def lost(self) -> None:
+        """Ends may go unheard from now on: nobody is remembered for long (`invalidation.Ears`)."""
+        if self._deaf_since_s is None:
+            self._deaf_since_s = self._monotonic()
+
+    def hears(self) -> None:
+        """All ends are heard from now on; who may have ended meanwhile is looked up on next use."""
+        self._deaf_since_s = None
         self._forgotten += 1
-        for kept in self._kept.values():
-            kept.read_s = float("-inf")
+        self._gaps += 1
         for heard in self._subscribers:
             heard(None)
 
@@ -199,37 +206,49 @@ class SessionStore:
             kept = self._kept[token_hash]
         except KeyError:
             return None
-        return kept.session if self._monotonic() - kept.read_s < _FRESH_S else None
+        now_s = self._monotonic()
+        if kept.gaps != self._gaps or now_s - kept.read_s >= _FRESH_S:
+            return None
+        deaf_since_s = self._deaf_since_s
+        if deaf_since_s is not None and now_s - max(kept.read_s, deaf_since_s) > DEAF_S:
+            return None
+        return kept.session
 
     async def _look_up(self, token_hash: bytes) -> LiveSession | None:
         fresh = self._recall(token_hash)
         if fresh is not None:
             return fresh
-        kept = self._kept.get(token_hash)
         if token_hash in self._absent:
             return None
-        last_known = kept.session if kept is not None else self._find_seed(token_hash)
-        if last_known is not None and self._monotonic() < self._rests_until_s:
+        last_known = self._find_last_known(token_hash)
+        # Who is known waits for no database that just failed, but for one try a second.
+        if last_known is not None and not self._rest.is_over and not self._rest.may_try():
             return last_known
         forgotten = self._forgotten
         try:
             found = await self._read(token_hash)
         except UnavailableError:
-            self._rests_until_s = self._monotonic() + _REST_S
-            # While the store is down nobody can sign out either: who was in stays in.
+            self._rest.failed()
+            # While the store is down nobody can sign out either: who was in stays in, unless we
+            # have heard of an end meanwhile.
+            last_known = self._find_last_known(token_hash)
             if last_known is not None:
                 return last_known
             raise
+        self._rest.succeeded()
         self.seeds.forget(token_hash)
         if found is None:
             self._kept.pop(token_hash, None)
             self._absent[token_hash] = True
         elif forgotten == self._forgotten:
             # Ended while we asked, it would be taken as live once more.
-            self._kept[token_hash] = _Kept(found, self._monotonic())
+            self._kept[token_hash] = _Kept(found, self._gaps, self._monotonic())
         return found
 
-    def _find_seed(self, token_hash: bytes) -> LiveSession | None:
+    def _find_last_known(self, token_hash: bytes) -> LiveSession | None:
+        kept = self._kept.get(token_hash)
+        if kept is not None:
+            return kept.session
         seed = self.seeds.find(token_hash)
         if seed is None:
             return None

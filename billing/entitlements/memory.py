@@ -17,9 +17,9 @@ from policies.model import Snapshot
 _MOST_AT_HAND: Final = 10_000
 # `gaps` of a seeded snapshot, which is fresh at no time.
 _SEEDED: Final = 0
-# How long facts are fresh while nobody tells us of changes: a restart of Postgres is over by then.
-_DEAF_S: Final = 5.0
 _UUID_CHARS: Final = 36
+DEAF_S: Final = 5.0
+"""How long things are fresh while nobody tells us of changes: Postgres has restarted by then."""
 
 
 class MemoryStore:
@@ -45,7 +45,7 @@ class MemoryStore:
         if now_s - entry.loaded_s > self._ttl_s:
             return None
         deaf_since_s = self._deaf_since_s
-        if deaf_since_s is not None and now_s - max(entry.loaded_s, deaf_since_s) > _DEAF_S:
+        if deaf_since_s is not None and now_s - max(entry.loaded_s, deaf_since_s) > DEAF_S:
             return None
         return entry.snapshot
 

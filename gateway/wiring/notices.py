@@ -80,11 +80,12 @@ class _Caches:
     def lost(self) -> None:
         """Changes may go unheard from now on."""
         self._stores.reader.lost()
+        self._stores.sessions.lost()
 
     def hears(self, missed: Missed) -> None:
         """All changes are heard from now on; of sessions and clients nobody can say which."""
         self._stores.reader.hears(missed)
-        self._stores.sessions.forget_freshness()
+        self._stores.sessions.hears()
         self._stores.clients.forget_all()
         if self._wake is not None:
             self._wake()

@@ -248,7 +248,7 @@ async def test_many_notices_let_others_come_between(database_url: str, heard: He
         for number in range(1_000):
             listener._receive(None, 0, CHANNEL, f"c:{number}")
         turns = 0
-        while heard.notices.qsize() < 1_000:  # noqa: ASYNC110 - turns of the loop are counted
+        while heard.notices.qsize() < 1_000:
             await asyncio.sleep(0)
             turns += 1
 
