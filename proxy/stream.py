@@ -160,11 +160,12 @@ class Stream:
 
     def call_off(self, decision: Decision) -> None:
         """End it as soon as that can be done without harm."""
-        if self.is_called_off:
+        exchange = self.exchange
+        # A look may come back after the end, when the connection has another answer under way.
+        if self.is_called_off or exchange.is_done:
             return
         self._refusal = decision
         self.look_s = 0.0  # until it is gone
-        exchange = self.exchange
         if self.tunnel is not None:
             exchange.decided(exchange.app_id, decision)
             self.tunnel.close(close_code_of(decision), decision.reason.value)

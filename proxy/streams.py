@@ -122,8 +122,7 @@ class Streams:
             if stream.look_s <= now:
                 stream.look_s = now + _LOOK_EVERY_S
                 self._patient.want(stream.client.client_id, Look.FACTS | Look.WHO)
-            if stream.timer is None:
-                self._arm(stream)
+            self._arm(stream)
 
     def stop(self) -> None:
         """Look at nothing more."""
@@ -155,7 +154,12 @@ class Streams:
     # What is due.
 
     def _arm(self, stream: Stream) -> None:
-        """Set a timer for what is due soon; what is due later, a sweep finds in its time."""
+        """Set its timer for what is due soon; what is due later, a sweep finds in its time."""
+        timer, stream.timer = stream.timer, None
+        if timer is not None:
+            timer.cancel()
+        if stream.is_called_off:
+            return
         wait_s = min(
             stream.due_s - self._clock().timestamp(), stream.until_s - self._wall().timestamp()
         )
@@ -182,8 +186,7 @@ class Streams:
                 self._provider.want(client_id, Look.PROVIDER)
             else:
                 stream.warn(now)
-        if not stream.is_called_off:
-            self._arm(stream)
+        self._arm(stream)
 
     def _known(self, client_id: str, group: _Group) -> Snapshot | Unknown:
         """Return what is known of a client without waiting."""
@@ -209,13 +212,6 @@ class Streams:
                 stream.renew(end, last)
             else:
                 stream.refuse(decision, last, now)
-            self._rearm(stream)
-
-    def _rearm(self, stream: Stream) -> None:
-        timer, stream.timer = stream.timer, None
-        if timer is not None:
-            timer.cancel()
-        if not stream.is_called_off:
             self._arm(stream)
 
     # What is read.

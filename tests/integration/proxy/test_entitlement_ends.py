@@ -14,7 +14,7 @@ from tests.support.answers import Answers
 from tests.support.gate import HOST, SESSION
 from tests.support.leaks import until
 from tests.support.raw import Peer, Script
-from tests.support.scene import END, OK, Scene, linger, request, set_scene
+from tests.support.scene import END, OK, Scene, in_turn, linger, request, saying, set_scene
 from tests.support.snapshots import CLIENT, NOW, make_block, make_grant, make_snapshot
 
 PAID = make_snapshot(make_grant())
@@ -309,6 +309,45 @@ async def test_look_that_comes_back_late_undoes_no_later_one(tmp_path: Path) -> 
         visitor.reset()
 
     assert is_open == [True]
+
+
+async def test_look_that_comes_back_after_the_end_harms_no_later_answer(tmp_path: Path) -> None:
+    is_over, is_late, goes_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def end_events(peer: Peer) -> None:
+        await is_over.wait()
+        await peer.close()
+
+    async def say_the_rest(peer: Peer) -> None:
+        await goes_on.wait()
+        await peer.send(b"lf")
+        await linger(peer)
+
+    app = in_turn(
+        saying(EVENTS + b"data: 1\n\n", end_events),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha", say_the_rest),
+    )
+    async with set_paid_scene(tmp_path, app) as scene, scene.visit(asked()) as (visitor, answers):
+        await visitor.read_until(b"data: 1")
+        await until(lambda: len(scene.gate.streams))
+
+        async def dawdle(_token: str, _host: str) -> None:
+            await is_late.wait()
+
+        scene.gate.sessions.find_client = dawdle  # type: ignore[method-assign] # a slow network
+        scene.gate.sessions.sign_out(SESSION, HOST)
+        is_over.set()
+        events = await answers.next()
+        await visitor.send(request())
+        await visitor.read_until(b"ha")
+        is_late.set()
+        await until(lambda: not scene.gate.streams._news._tasks)
+        goes_on.set()
+        later = await answers.next()
+
+    assert (events.body, events.is_whole) == (b"data: 1\n\n", True)
+    assert (later.body, later.is_whole) == (b"half", True)
+    assert len(scene.gate.logged()) == 2
 
 
 def watched(scene: Scene) -> list[Stream]:
