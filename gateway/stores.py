@@ -14,6 +14,7 @@ from billing.entitlements.reader import EntitlementReader
 from billing.entitlements.redis_store import RedisClient, RedisStore
 from billing.entitlements.refreshing import Refreshing
 from billing.entitlements.shared import NoSharedStore, SharedStore
+from billing.entitlements.signing import Signer
 from billing.entitlements.trust import Trust
 from billing.errors import BillingError, KeyRingError, UnavailableError
 from billing.ports import Clock
@@ -34,7 +35,8 @@ from gateway.translate import signing_key_of
 class Stores:
     """The truth, the caches over it, and the sessions.
 
-    `keys` are those of the last-known file, and of the names in it.
+    `signer` signs what goes through `redis`; `keys` are those of the last-known file, and of the
+    names in it.
     """
 
     database: Database
@@ -44,6 +46,7 @@ class Stores:
     refreshing: Refreshing
     shared: SharedStore
     redis: RedisClient | None
+    signer: Signer
     memory: MemoryStore
     keys: Keys
 
@@ -119,12 +122,13 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     stack.push_async_callback(database.close)
     redis = _connect_redis(config, stack)
     cache = config.entitlements
-    trust = Trust()
+    trust, signer = Trust(), Signer(signing_key_of(config))
     shared: SharedStore = NoSharedStore()
     if redis is not None:
         shared = RedisStore(
             redis,
             trust,
+            signer,
             ttl_s=cache.redis_ttl_s,
             timeout_s=config.redis.timeout_s,
             monotonic=time.monotonic,
@@ -145,7 +149,9 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
     )
     keys = Keys.of(signing_key_of(config))
     clients = ClientDirectory(database, wall, keys.hash_name)
-    return Stores(database, reader, sessions, clients, refreshing, shared, redis, memory, keys)
+    return Stores(
+        database, reader, sessions, clients, refreshing, shared, redis, signer, memory, keys
+    )
 
 
 def _connect_redis(config: Config, stack: AsyncExitStack) -> RedisClient | None:

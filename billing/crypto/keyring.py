@@ -169,12 +169,12 @@ def _parse(text: str) -> _Key:
     if len(secret) != _KEY_BYTES:
         raise KeyRingError(f"the key {key_id!r} has {len(secret)} bytes and needs {_KEY_BYTES}")
     try:
-        sealing = AESGCMSIV(_derive(secret, "seal"))
+        sealing = AESGCMSIV(derive_key(secret, "seal"))
     except UnsupportedAlgorithm:
         raise KeyRingError(
             "the OpenSSL of this machine's cryptography lacks AES-GCM-SIV; 3.2 or newer has it"
         ) from None
-    return _Key(key_id, sealing, _derive(secret, "index"), _derive(secret, "audit"))
+    return _Key(key_id, sealing, derive_key(secret, "index"), derive_key(secret, "audit"))
 
 
 def _check_id(key_id: str) -> None:
@@ -183,7 +183,8 @@ def _check_id(key_id: str) -> None:
         raise KeyRingError("the id of a key has 1 to 16 of the characters a-z, 0-9 and -")
 
 
-def _derive(secret: bytes, purpose: str) -> bytes:
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """Return the key for one purpose that is made of the secret."""
     info = f"tollway {purpose} 1".encode()
     return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(secret)
 

@@ -5,6 +5,7 @@ memory          the first rung
 packed          how most clients are kept there
 shared          what the second rung has to do, and who stands in where there is none
 redis_store     the second rung on Valkey or Redis
+signing         makes what stands there ours
 trust           from where on what the second rung holds is fresh
 owed            changes that it has still to be told of
 rest            leaves a store that fails alone

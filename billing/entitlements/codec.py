@@ -9,7 +9,7 @@ from policies.model import Block, Grant, Snapshot
 
 # Part of every key in Valkey: a program that writes another shape reads and writes
 # other keys, so that two versions may run side by side during an upgrade.
-FORMAT = 1
+FORMAT = 2
 
 
 def to_snapshot(

@@ -13,7 +13,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from billing.entitlements.invalidation import Handler
-from billing.entitlements.redis_store import CHANNEL, RedisClient
+from billing.entitlements.redis_store import CHANNEL, NOTICE, RedisClient
+from billing.entitlements.signing import Signer
 
 _log = structlog.get_logger("billing.redis")
 
@@ -24,10 +25,11 @@ _CHECK_EVERY_S: Final = 2.0
 
 
 class RedisListener:
-    """Calls a handler with the payload of each notice that another process passed on."""
+    """Calls a handler with the payload of each notice that another process of ours passed on."""
 
-    def __init__(self, redis: RedisClient, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, redis: RedisClient, signer: Signer, handlers: Mapping[str, Handler]) -> None:
         self._redis = redis
+        self._signer = signer
         self._handlers = handlers
         self.connected = asyncio.Event()
 
@@ -77,7 +79,10 @@ class RedisListener:
         data = message["data"]
         if message["type"] != "message" or not isinstance(data, bytes):
             return
-        channel, _, payload = data.decode(errors="replace").partition(" ")
+        notice = self._signer.check(NOTICE, data)
+        if notice is None:
+            return
+        channel, _, payload = notice.decode().partition(" ")
         handler = self._handlers.get(channel)
         if handler is None:
             return

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from billing.entitlements.codec import FORMAT, decode, encode
 from billing.entitlements.rest import Rest
 from billing.entitlements.shared import Shared
+from billing.entitlements.signing import Signer
 from billing.entitlements.trust import Trust
 from policies.model import Snapshot
 
@@ -26,7 +27,8 @@ _log = structlog.get_logger("billing.redis")
 RedisClient: TypeAlias = Redis | RedisCluster
 
 CHANNEL: Final = "tollway_changes"
-"""Payload: the notice's channel, a space, and its own payload."""
+"""Payload, signed as a notice: the notice's channel, a space, and its own payload."""
+NOTICE: Final = "notice"
 
 # Fewer than the connections that the client may open: who waits here fails nobody.
 _AT_ONCE: Final = 48
@@ -90,6 +92,7 @@ class RedisStore:
         self,
         redis: RedisClient,
         trust: Trust,
+        signer: Signer,
         *,
         ttl_s: float,
         timeout_s: float,
@@ -97,6 +100,7 @@ class RedisStore:
     ) -> None:
         self._redis = redis
         self._trust = trust
+        self._signer = signer
         self._ttl_ms = int(ttl_s * 1000)
         self._timeout_s = timeout_s
         self._rest = Rest(monotonic)
@@ -114,14 +118,18 @@ class RedisStore:
         if answer is None or not answer[1]:
             return None
         try:
-            return Shared(decode(answer[1]), int(answer[2]))
+            as_of = int(answer[2])
+            text = self._signer.check(_about(client_id, as_of), answer[1])
+            return None if text is None else Shared(decode(text), as_of)
         except (ValueError, TypeError):
             return None
 
     async def put(self, snapshot: Snapshot, as_of: int) -> None:
         """Keep the snapshot unless a newer version is known there."""
-        args = (snapshot.version, encode(snapshot), as_of, self._ttl_ms)
-        await self._ask(self._put, _key(snapshot.client_id), args)
+        client_id = snapshot.client_id
+        signed = self._signer.sign(_about(client_id, as_of), encode(snapshot))
+        args = (snapshot.version, signed, as_of, self._ttl_ms)
+        await self._ask(self._put, _key(client_id), args)
 
     async def invalidate(self, changes: Mapping[str, int], channel: str) -> bool:
         """Drop what is below the versions, refuse such ones, and tell all; True if that is done."""
@@ -138,12 +146,14 @@ class RedisStore:
     async def tell(self, channel: str, payload: str) -> None:
         """Tell all processes of something that ended, once however many of them do."""
         key = f"tollway:told:{channel}:{payload}"
-        await self._ask(self._tell, key, (_TOLD_S, CHANNEL, f"{channel} {payload}"))
+        await self._ask(self._tell, key, (_TOLD_S, CHANNEL, self._notice(channel, payload)))
 
     async def _outdate(self, client_id: str, version: int, channel: str) -> bool:
-        message = f"{channel} {client_id}:{version}"
-        args = (version, self._ttl_ms, CHANNEL, message)
+        args = (version, self._ttl_ms, CHANNEL, self._notice(channel, f"{client_id}:{version}"))
         return await self._ask(self._invalidate, _key(client_id), args) is not None
+
+    def _notice(self, channel: str, payload: str) -> bytes:
+        return self._signer.sign(NOTICE, f"{channel} {payload}")
 
     async def _ask(self, script: _Script, key: str, args: Sequence[object]) -> list[bytes] | None:
         """Run the script on its key; None if the server fails, or rests after a failure."""
@@ -185,6 +195,10 @@ class RedisStore:
         """Wait for room, and for what is done within, no longer than `timeout_s` in all."""
         async with asyncio.timeout(self._timeout_s), self._room:
             yield
+
+
+def _about(client_id: str, as_of: int) -> str:
+    return f"snapshot {client_id} {as_of}"
 
 
 def _key(client_id: str) -> str:

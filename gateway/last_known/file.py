@@ -17,15 +17,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from billing.crypto.keyring import derive_key
 from gateway.last_known.records import Record, unpack
 
 # Another form begins otherwise: neither takes the other's files.
 _MAGIC: Final = b"tollway last known 1\n"
 _WRITTEN: Final = struct.Struct("!d")
-_KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 32
 LIMIT_BYTES: Final = 128 * 1024 * 1024
 """Several times what 50,000 clients take: whatever lies there, a start has to take it in."""
@@ -45,7 +42,7 @@ class Keys:
     @classmethod
     def of(cls, secret: bytes) -> "Keys":
         """Make both of the gateway's own secret."""
-        return cls(_derive(secret, b"tollway last known 1"), _derive(secret, b"tollway names 1"))
+        return cls(derive_key(secret, "last known"), derive_key(secret, "names"))
 
     def hash_name(self, external_id: str) -> bytes:
         """Return what stands for a name in the file."""
@@ -120,7 +117,3 @@ def read_file(path: Path, key: bytes) -> Contents:
         return Contents(datetime.fromtimestamp(seconds, UTC), records)
     except (ValueError, OverflowError, OSError) as error:
         raise BadFileError("it is signed, and cannot be read") from error
-
-
-def _derive(secret: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(secret)

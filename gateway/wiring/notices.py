@@ -64,7 +64,7 @@ def listener_of(
     beside = None
     if stores.redis is not None:
         passed_on = {grants.CHANNEL: _versions(stores.reader.hear), **endings}
-        beside = RedisListener(stores.redis, passed_on).run
+        beside = RedisListener(stores.redis, stores.signer, passed_on).run
     return Listener(
         config.database.url.get_secret_value(), handlers, _Caches(stores, wake), beside=beside
     )

@@ -12,6 +12,7 @@ from billing.derive import GrantFact
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader
 from billing.entitlements.redis_store import RedisClient, RedisStore
+from billing.entitlements.signing import Signer
 from billing.entitlements.trust import Trust
 from billing.storage.clients import get_or_create_client
 from billing.storage.grants import bump_version, save_grants
@@ -19,6 +20,8 @@ from billing.storage.pool import Database
 from policies.model import Snapshot, Unknown
 from tests.support.clock import FakeClock, Seconds
 from tests.support.servers import Servers
+
+SIGNER = Signer(b"k" * 32)
 
 
 @dataclass
@@ -79,7 +82,7 @@ def make_process(
 ) -> Process:
     """Return the ladder of a process that hears every notice from now on."""
     trust, monotonic = Trust(), Seconds()
-    shared = RedisStore(redis, trust, ttl_s=60, timeout_s=2, monotonic=monotonic)
+    shared = RedisStore(redis, trust, SIGNER, ttl_s=60, timeout_s=2, monotonic=monotonic)
     memory = MemoryStore(clients, 60.0, monotonic)
     reader = EntitlementReader(memory, shared, database, clock, 5.0, trust=trust)
     reader.hears(None)

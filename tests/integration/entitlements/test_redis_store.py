@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 
 from billing.entitlements.codec import encode
 from billing.entitlements.redis_store import CHANNEL as REDIS_CHANNEL
-from billing.entitlements.redis_store import RedisStore
+from billing.entitlements.redis_store import NOTICE, RedisStore
 from billing.entitlements.shared import Shared
+from billing.entitlements.signing import Signer
 from billing.entitlements.trust import Trust
+from tests.integration.entitlements.conftest import SIGNER
 from tests.support.clock import Seconds
 from tests.support.snapshots import make_grant, make_snapshot
 
@@ -22,7 +24,7 @@ def make_store(
     redis: Redis, monotonic: Seconds | None = None, trust: Trust | None = None
 ) -> RedisStore:
     return RedisStore(
-        redis, trust or Trust(), ttl_s=60, timeout_s=5, monotonic=monotonic or Seconds()
+        redis, trust or Trust(), SIGNER, ttl_s=60, timeout_s=5, monotonic=monotonic or Seconds()
     )
 
 
@@ -113,7 +115,7 @@ async def test_change_is_told_to_all_by_the_first_who_brings_it(
         await store.tell("ended", client_id)
 
         told = [await heard.get_message(timeout=5) for _ in range(2)]
-        assert [message and message["data"] for message in told] == [
+        assert [message and SIGNER.check(NOTICE, message["data"]) for message in told] == [
             f"{CHANNEL} {client_id}:2".encode(),
             f"ended {client_id}".encode(),
         ]
@@ -123,7 +125,7 @@ async def test_server_that_hangs_costs_one_time_out_and_no_more(
     redis: Redis, client_id: str
 ) -> None:
     monotonic = Seconds()
-    store = RedisStore(redis, Trust(), ttl_s=60, timeout_s=0.1, monotonic=monotonic)
+    store = RedisStore(redis, Trust(), SIGNER, ttl_s=60, timeout_s=0.1, monotonic=monotonic)
     await redis.client_pause(2_000)
 
     first = await store.invalidate({client_id: 1}, CHANNEL)
@@ -152,6 +154,44 @@ async def test_what_is_no_snapshot_is_a_miss(
     (key,) = [k async for k in redis.scan_iter(f"*{client_id}")]
 
     await redis.hset(key, "s", text)
+
+    assert await store.find(client_id) is None
+
+
+async def test_what_another_gateway_signed_is_a_miss(
+    store: RedisStore, redis: Redis, client_id: str
+) -> None:
+    snapshot = make_snapshot(make_grant(), client_id=client_id)
+    others = RedisStore(
+        redis, Trust(), Signer(b"o" * 32), ttl_s=60, timeout_s=5, monotonic=Seconds()
+    )
+
+    await others.put(snapshot, 7)
+
+    assert await store.find(client_id) is None
+
+
+async def test_snapshot_that_somebody_moved_to_another_client_is_a_miss(
+    store: RedisStore, redis: Redis, client_id: str
+) -> None:
+    paid = str(uuid.uuid4())
+    for one, facts in ((paid, [make_grant()]), (client_id, [])):
+        await store.put(make_snapshot(*facts, client_id=one), 7)
+    (source,) = [key async for key in redis.scan_iter(f"*{paid}")]
+    (target,) = [key async for key in redis.scan_iter(f"*{client_id}")]
+
+    await redis.copy(source, target, replace=True)
+
+    assert await store.find(client_id) is None
+
+
+async def test_snapshot_that_somebody_made_newer_is_a_miss(
+    store: RedisStore, redis: Redis, client_id: str
+) -> None:
+    await store.put(make_snapshot(client_id=client_id), 7)
+    (key,) = [key async for key in redis.scan_iter(f"*{client_id}")]
+
+    await redis.hset(key, "n", "8")
 
     assert await store.find(client_id) is None
 

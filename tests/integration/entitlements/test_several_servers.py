@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from billing.entitlements.redis_notices import RedisListener
-from billing.entitlements.redis_store import RedisClient
+from billing.entitlements.redis_store import NOTICE, RedisClient
 from billing.storage.grants import CHANNEL
 from billing.storage.pool import Database
 from gateway.redis_client import close_redis_client, redis_client_of
 from policies.model import Snapshot, Unknown
-from tests.integration.entitlements.conftest import Process, Writer, make_process, trusting
+from tests.integration.entitlements.conftest import SIGNER, Process, Writer, make_process, trusting
 from tests.support.clock import FakeClock
 from tests.support.valkeys import clustered, replicated, until
 
@@ -52,7 +52,7 @@ async def hearing(client: RedisClient) -> AsyncIterator[asyncio.Queue[str]]:
     async def hear(payload: str) -> None:
         heard.put_nowait(payload)
 
-    listener = RedisListener(client, {CHANNEL: hear})
+    listener = RedisListener(client, SIGNER, {CHANNEL: hear})
     task = asyncio.create_task(listener.run())
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -79,7 +79,7 @@ async def test_replica_that_lacks_the_last_writes_brings_nothing_back(
     async with replicated(tmp_path) as (master, replica, url), client_of(url) as client:
         process = await trusting(make_process(database, clock, client, clients=4))
         await process.read(writer.client_id)
-        key = f"tollway:entitlement:1:{writer.client_id}"
+        key = f"tollway:entitlement:2:{writer.client_id}"
         saved = await master.redis.dump(key) or b""
         version = await writer.grant("notes")
         await process.hear(writer.client_id, version)
@@ -112,7 +112,7 @@ async def test_changes_are_heard_again_after_a_fail_over(tmp_path: Path) -> None
         master.kill()
 
         async def is_told() -> bool:
-            await client.publish("tollway_changes", f"{CHANNEL} c:1")
+            await client.publish("tollway_changes", SIGNER.sign(NOTICE, f"{CHANNEL} c:1"))
             return not heard.empty()
 
         await until(is_told)

@@ -218,7 +218,7 @@ async def test_redis_that_comes_back_with_old_contents_is_not_believed(
     redis: Redis = Redis.from_url(await valkey.start())
     process = await trusting(make_process(database, clock, redis, clients=4))
     await process.read(writer.client_id)
-    key = f"tollway:entitlement:1:{writer.client_id}"
+    key = f"tollway:entitlement:2:{writer.client_id}"
     saved = await redis.dump(key) or b""
     version = await writer.grant("notes")
     await process.hear(writer.client_id, version)

@@ -93,3 +93,22 @@ async def test_sign_out_reaches_who_does_not_hear_postgres(two: Two) -> None:
 
     await until(is_dropped)
     assert was_known is not None
+
+
+async def test_what_somebody_else_says_there_is_not_heard(two: Two, servers: Servers) -> None:
+    async with two.hearing.database.connection() as connection:
+        ann, bea = [await get_or_create_client(connection, name) for name in ("demo:ann", "demo:b")]
+    for client_id in (ann, bea):
+        await two.deaf.reader.read(client_id)
+    async with Redis.from_url(servers.valkey) as redis:
+        for notice in (f"tollway_entitlement {ann}:{2**60}", f"tollway_client {ann}", "nonsense"):
+            await redis.publish(CHANNEL, notice)
+
+    async with two.hearing.database.transaction() as connection:
+        await bump_version(connection, bea)
+
+    async def is_dropped() -> bool:
+        return two.deaf.reader.find_last_known(bea) is None
+
+    await until(is_dropped)
+    assert two.deaf.reader.find_last_known(ann) is not None

@@ -331,8 +331,11 @@ async def test_look_that_comes_back_after_the_end_harms_no_later_answer(tmp_path
         await visitor.read_until(b"data: 1")
         await until(lambda: len(scene.gate.streams))
 
-        async def dawdle(_token: str, _host: str) -> None:
+        find_client = scene.gate.sessions.find_client
+
+        async def dawdle(token: str, host: str) -> str | None:
             await is_late.wait()
+            return await find_client(token, host)
 
         scene.gate.sessions.find_client = dawdle  # type: ignore[method-assign] # a slow network
         scene.gate.sessions.sign_out(SESSION, HOST)
