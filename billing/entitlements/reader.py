@@ -24,6 +24,8 @@ from policies.model import Snapshot, Unknown
 _MOST_FLIGHTS: Final = 10_000
 # Snapshots on their way to the shared cache; of more it is not told.
 _MOST_PUTS: Final = 1_000
+# One read in vain is a connection that was cut, or one slow row, and refuses nobody else.
+_FAILURES: Final = 2
 _RESTS: Final = "Postgres did not answer a moment ago"
 
 
@@ -66,7 +68,7 @@ class EntitlementReader:
         self._trust = trust or Trust()
         self._most_flights = most_flights
         self._owed = Owed(shared, self._trust.doubt)
-        self._rest = Rest(memory.monotonic)
+        self._rest = Rest(memory.monotonic, _FAILURES)
         self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
         self._puts = Errands(_MOST_PUTS)
         self._subscribers: list[Callable[[str | None], None]] = []

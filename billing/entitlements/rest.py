@@ -7,15 +7,17 @@ _PAUSE_S: Final = 1.0
 
 
 class Rest:
-    """After a failure one try a second may go ahead, until one succeeds."""
+    """After `failures` in a row one try a second may go ahead, until one succeeds."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], failures: int = 1) -> None:
         self._monotonic = monotonic
+        self._most = failures
+        self._failures = 0
         self._next_try_s: float | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether the last try did not fail."""
+        """Whether the store is not left alone."""
         return self._next_try_s is None
 
     def may_try(self) -> bool:
@@ -30,8 +32,11 @@ class Rest:
 
     def failed(self) -> None:
         """Take note that a try failed."""
-        self._next_try_s = self._monotonic() + _PAUSE_S
+        self._failures += 1
+        if self._failures >= self._most:
+            self._next_try_s = self._monotonic() + _PAUSE_S
 
     def succeeded(self) -> None:
         """Take note that a try went well."""
+        self._failures = 0
         self._next_try_s = None
