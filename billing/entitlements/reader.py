@@ -29,6 +29,10 @@ _FAILURES: Final = 2
 _RESTS: Final = "Postgres did not answer a moment ago"
 
 
+_Flight = tuple[str, bool]
+"""The read of a client, and whether it looks into the shared cache."""
+
+
 class Refresh(Protocol):
     """Has the provider asked; `refreshing.Refreshing`, or `NoRefreshing`."""
 
@@ -69,7 +73,9 @@ class EntitlementReader:
         self._most_flights = most_flights
         self._owed = Owed(shared, self._trust.doubt)
         self._rest = Rest(memory.monotonic, _FAILURES)
-        self._flights: dict[str, asyncio.Task[Snapshot | Unknown]] = {}
+        self._flights: dict[_Flight, asyncio.Task[Snapshot | Unknown]] = {}
+        # Versions heard of since a flight began: memory may have been filled by others meanwhile.
+        self._overtaken: dict[str, int] = {}
         self._puts = Errands(_MOST_PUTS)
         self._subscribers: list[Callable[[str | None], None]] = []
 
@@ -121,6 +127,8 @@ class EntitlementReader:
     def hear(self, client_id: str, version: int) -> None:
         """Take note that the client's facts are at `version`, as Redis knows already."""
         self._memory.invalidate(client_id, version)
+        if (client_id, True) in self._flights or (client_id, False) in self._flights:
+            self._overtaken[client_id] = max(version, self._overtaken.get(client_id, -1))
         self._tell(client_id)
 
     def lost(self) -> None:
@@ -153,7 +161,7 @@ class EntitlementReader:
 
         Shielded: a visitor who leaves must not end the read that others wait for.
         """
-        key = f"{client_id}/{shared}"
+        key = client_id, shared
         flight = self._flights.get(key)
         if flight is None:
             if len(self._flights) >= self._most_flights:
@@ -167,8 +175,13 @@ class EntitlementReader:
                 name=f"entitlement:{client_id}",
             )
             self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
+            flight.add_done_callback(lambda _: self._land(client_id, shared=shared))
         return await asyncio.shield(flight)
+
+    def _land(self, client_id: str, *, shared: bool) -> None:
+        del self._flights[client_id, shared]
+        if (client_id, not shared) not in self._flights:
+            self._overtaken.pop(client_id, None)
 
     async def _load(self, client_id: str, *, shared: bool, is_sent: bool) -> Snapshot | Unknown:
         """Climb down the ladder; `is_sent` goes on to a Postgres that fails, to try it."""
@@ -201,7 +214,9 @@ class EntitlementReader:
         return self._memory.put(snapshot, max(0.0, age_s))
 
     def _is_outdated(self, snapshot: Snapshot) -> bool:
-        return snapshot.version < self._owed.floor(snapshot.client_id)
+        client_id = snapshot.client_id
+        floor = max(self._owed.floor(client_id), self._overtaken.get(client_id, -1))
+        return snapshot.version < floor
 
     def _fall_back(self, found: Shared | None, why: str) -> Unknown:
         """Remember what the shared cache had as the last known, now that nobody knows better."""
@@ -217,6 +232,8 @@ class EntitlementReader:
                 row = await read_snapshot_row(connection, client_id)
             self._trust.learn(row["next_number"], doubts)
             snapshot = to_snapshot(client_id, row["version"], now, row["grants"], row["blocks"])
+            if self._is_outdated(snapshot):
+                continue
             if self._memory.put(snapshot, gaps=gaps) is not None:
                 put = self._shared.put(snapshot, row["as_of"])
                 self._puts.send(put, "snapshot for redis")

@@ -23,11 +23,12 @@ def make_reader(
     *,
     timeout_s: float = 5.0,
     most_flights: int = 1_000,
+    clients: int = 100,
 ) -> EntitlementReader:
     def monotonic() -> float:
         return clock().timestamp()
 
-    memory = MemoryStore(100, 60.0, monotonic)
+    memory = MemoryStore(clients, 60.0, monotonic)
     return EntitlementReader(
         memory,
         shared or NoSharedStore(),
@@ -276,6 +277,23 @@ async def test_gap_that_cannot_be_told_makes_all_be_read_anew(
 
     assert reader.find(writer.client_id) is None
     assert apps_of(await reader.read(writer.client_id)) == {"notes"}
+
+
+async def test_change_that_memory_has_no_room_to_remember_outdates_the_read_under_way(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    reader = make_reader(database, clock, clients=2)
+    async with database.transaction() as connection:
+        await connection.execute("lock table grants in access exclusive mode")
+        reading = asyncio.create_task(reader.read(writer.client_id))
+        await asyncio.sleep(0)
+        reader.outdate(writer.client_id, 99)
+        for _ in range(5):
+            reader.outdate(str(uuid.uuid4()), 1)
+
+    assert isinstance(await reading, Unknown)
+    # Once nobody reads, nothing is kept of it.
+    assert reader._overtaken == {}
 
 
 async def test_facts_older_than_an_announced_change_are_unknown(
