@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
-
 from billing.audit.epoch import seal_older
 from billing.crypto.keyring import KeyRing
 from billing.entitlements.memory import MemoryStore
 from billing.entitlements.reader import EntitlementReader
-from billing.entitlements.redis_store import RedisClient, RedisStore
+from billing.entitlements.redis_store import FAILURES, RedisClient, RedisStore
 from billing.entitlements.refreshing import Refreshing
 from billing.entitlements.shared import NoSharedStore, SharedStore
 from billing.entitlements.signing import Signer
@@ -182,7 +180,7 @@ def checks_of(stores: Stores) -> dict[str, Check]:
         async def ping() -> str | None:
             try:
                 await redis.ping()
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 return str(error) or type(error).__name__
             return None
 

@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from billing.storage.changes import read_changes, read_mark
+from billing.storage.pool import LOST
 
 _log = structlog.get_logger("billing.invalidation")
 
@@ -92,7 +93,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 _log.warning("listener_lost", why=str(error) or type(error).__name__)
             if self.connected.is_set():
                 wait_s = _FIRST_WAIT_S

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 import structlog
-from redis.exceptions import RedisError
 
 from billing.entitlements.invalidation import Handler
-from billing.entitlements.redis_store import CHANNEL, NOTICE, RedisClient
+from billing.entitlements.redis_store import CHANNEL, FAILURES, NOTICE, RedisClient
 from billing.entitlements.signing import Signer
 
 _log = structlog.get_logger("billing.redis")
@@ -39,7 +38,7 @@ class RedisListener:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 _log.warning("redis_listener_lost", why=str(error) or type(error).__name__)
             except Exception:  # noqa: BLE001 - a second ear must not take the first with it
                 _log.exception("redis_listener_failed")
@@ -69,7 +68,7 @@ class RedisListener:
                     async with asyncio.timeout(_CHECK_EVERY_S):
                         await subscription.ping()
         finally:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(*FAILURES):
                 # It is lost, or not needed any more.
                 await subscription.aclose()  # type: ignore[no-untyped-call] # redis-py's own
 

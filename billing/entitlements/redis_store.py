@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from billing.entitlements.codec import FORMAT, decode, encode
 from billing.entitlements.rest import Rest
@@ -25,6 +25,9 @@ from policies.model import Snapshot
 _log = structlog.get_logger("billing.redis")
 
 RedisClient: TypeAlias = Redis | RedisCluster
+
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a call says when the server, or what leads to it, fails."""
 
 CHANNEL: Final = "tollway_changes"
 """Payload, signed as a notice: the notice's channel, a space, and its own payload."""
@@ -164,14 +167,19 @@ class RedisStore:
                 if self._is_parted and not (self._has_answered and self._rest.is_over):
                     await self._learn_servers()
                 answer: list[bytes] = await script(keys=[key], args=args)
-        except (RedisError, OSError, TimeoutError) as error:
+            history = answer[0].decode()
+        except FAILURES as error:
             self._rest.failed()
             _log.warning("redis_unavailable", why=str(error) or type(error).__name__)
+            return None
+        except Exception:  # noqa: BLE001 - whatever is wrong with a cache, it fails no request
+            self._rest.failed()
+            _log.exception("redis_failed")
             return None
         self._rest.succeeded()
         self._has_answered = True
         part = key_slot(key.encode()) if self._is_parted else 0
-        self._trust.answered(part, answer[0].decode())
+        self._trust.answered(part, history)
         return answer
 
     async def _learn_servers(self) -> None:

@@ -21,6 +21,9 @@ COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 
+LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg says when there is no connection; the last, of one that was cut at a bad moment."""
+
 # "Try again" in SQLSTATE: connection lost (08), a standby that only reads (25006), access
 # refused (28), conflicts that Postgres resolves by ending one side (40), resources (53), a
 # statement cut short or a server going down (57), the system below (58), and Postgres itself (XX).
@@ -172,13 +175,7 @@ def _translated() -> Iterator[None]:
         if (error.sqlstate or "").startswith(_TRANSIENT):
             raise UnavailableError(f"Postgres: {error}") from error
         raise
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.InterfaceError,
-        # What a connection says that was cut at a bad moment: it is of no use any more.
-        asyncpg.InternalClientError,
-    ) as error:
+    except LOST as error:
         raise UnavailableError(f"Postgres: {error or type(error).__name__}") from error
 
 

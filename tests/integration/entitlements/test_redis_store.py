@@ -224,3 +224,21 @@ async def test_server_that_is_gone_is_a_miss_and_is_left_alone_for_a_moment(clie
     assert tried > 0
     assert rested == tried
     assert calls > rested
+
+
+async def test_server_that_speaks_nonsense_is_a_miss(client_id: str) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            writer.write(b"+OK\r\n" * 4)
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    redis: Redis = Redis(host="127.0.0.1", port=port, socket_timeout=1)
+    store = make_store(redis)
+
+    found = await store.find(client_id)
+    await redis.aclose()
+    server.close()
+
+    assert found is None

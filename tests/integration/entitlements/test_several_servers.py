@@ -18,6 +18,7 @@ from gateway.redis_client import close_redis_client, redis_client_of
 from policies.model import Snapshot, Unknown
 from tests.integration.entitlements.conftest import SIGNER, Process, Writer, make_process, trusting
 from tests.support.clock import FakeClock
+from tests.support.ports import refusing_port
 from tests.support.valkeys import clustered, replicated, until
 
 TIMEOUT_S = 2.0
@@ -146,6 +147,20 @@ async def test_cluster_shares_snapshots_and_changes_whatever_part_they_are_in(
         assert second.reader._trust.covers(2**60)
         assert told == {f"{client_id}:2" for client_id in crowd}
         assert not any([await second.find_shared(client_id) for client_id in crowd])
+
+
+async def test_cluster_of_which_nobody_answers_is_a_miss(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    await writer.grant("notes")
+    with refusing_port() as port:
+        client = redis_client_of(f"redis+cluster://127.0.0.1:{port}", TIMEOUT_S)
+        process = make_process(database, clock, client)
+
+        facts = await process.read(writer.client_id)
+
+    await close_redis_client(client)
+    assert apps_of(facts) == {"notes"}
 
 
 async def test_part_of_a_cluster_that_is_gone_is_a_miss(
