@@ -26,6 +26,7 @@ config/         config.yaml: read, checked as a whole, faults with line and colu
 control         the gateway's own pages, webhooks and health, behind a private socket
 sessions        who is signed in
 directory       clients by the names that tokens have for them
+hearing         whether either may be believed unasked
 last_known/     what is known of clients, kept for a start while Postgres is down
 tasks           counts the tasks of every process
 outages         counts what was decided without the facts

@@ -1,18 +1,32 @@
 """Clients by the names that tokens have for them; carries out `proxy.ports.Clients`."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from billing.entitlements.rest import Rest
 from billing.errors import UnavailableError
 from billing.ports import Clock
 from billing.storage import clients
 from billing.storage.pool import Database
+from gateway.hearing import Hearing
 from gateway.last_known.records import KnownName
 from gateway.last_known.seeds import Seeds, items_of
 from proxy.ports import Heard, SessionsUnavailableError
 
 _MAX_KEPT = 100_000
+# For one look-up; whoever is known from a file need not wait longer for a database that hangs.
+_LOOK_UP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    client_id: str
+    gaps: int
+    read_s: float
 
 
 class ClientDirectory:
@@ -21,11 +35,21 @@ class ClientDirectory:
     `hash_name` is how the names of seeds were hashed.
     """
 
-    def __init__(self, database: Database, wall: Clock, hash_name: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        wall: Clock,
+        hash_name: Callable[[str], bytes],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
+        self._monotonic = monotonic
+        self._rest = Rest(monotonic)
+        self._hearing = Hearing(monotonic)
         self._hash_name = hash_name
         self.seeds: Seeds[KnownName] = Seeds(wall)
-        self._ids: LRUCache[str, str] = LRUCache(_MAX_KEPT)
+        self._kept: LRUCache[str, _Kept] = LRUCache(_MAX_KEPT)
         self._forgotten = 0
         self._subscribers: list[Heard] = []
 
@@ -36,49 +60,71 @@ class ClientDirectory:
     def recall(self, external_id: str) -> str | None:
         """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
         try:
-            return str(self._ids[external_id])
+            kept = self._kept[external_id]
         except KeyError:
             return None
+        return kept.client_id if self._hearing.covers(kept.gaps, kept.read_s) else None
 
     async def admit(self, external_id: str) -> str | None:
         """Return the client's id, or None if it was closed; see `proxy.ports.Clients`."""
         known = self.recall(external_id)
         if known is not None:
             return known
-        gaps = self._forgotten
+        # Who is known waits for no database that just failed, but for one try a second.
+        last_known = self._find_last_known(external_id)
+        if last_known is not None and not self._rest.is_over and not self._rest.may_try():
+            return last_known
+        forgotten = self._forgotten
         try:
-            async with self._database.connection() as connection:
+            async with asyncio.timeout(_LOOK_UP_S), self._database.connection() as connection:
                 known = await clients.admit_client(connection, external_id)
-        except UnavailableError as error:
-            seed = self.seeds.find(self._hash_name(external_id)) if self.seeds else None
-            if seed is not None:
-                return seed.client_id
-            raise SessionsUnavailableError(str(error)) from error
+        except (UnavailableError, TimeoutError) as error:
+            self._rest.failed()
+            # Without a database nobody is closed either, unless we have heard of it meanwhile.
+            last_known = self._find_last_known(external_id)
+            if last_known is not None:
+                return last_known
+            raise SessionsUnavailableError(str(error) or "Postgres is too slow") from error
+        self._rest.succeeded()
         if self.seeds:
             self.seeds.forget(self._hash_name(external_id))
-        # Closed while we asked, it would be remembered for good.
-        if known is not None and gaps == self._forgotten:
-            self._ids[external_id] = known
+        if known is None:
+            self._kept.pop(external_id, None)
+        elif forgotten == self._forgotten:
+            # Closed while we asked, it would be remembered for good.
+            self._kept[external_id] = _Kept(known, self._hearing.gaps, self._monotonic())
         return known
+
+    def _find_last_known(self, external_id: str) -> str | None:
+        kept = self._kept.get(external_id)
+        if kept is not None:
+            return str(kept.client_id)
+        seed = self.seeds.find(self._hash_name(external_id)) if self.seeds else None
+        return None if seed is None else seed.client_id
 
     async def forget(self, client_id: str) -> None:
         """Drop a client that was closed; called with the payload of a notice."""
         self._forgotten += 1
         self.seeds.forget_client(client_id)
-        for external_id in [name for name, known in self._ids.items() if known == client_id]:
-            self._ids.pop(external_id, None)
+        for external_id, kept in items_of(self._kept):
+            if kept.client_id == client_id:
+                self._kept.pop(external_id, None)
         for heard in self._subscribers:
             heard(client_id)
 
     def known(self) -> Iterator[KnownName]:
         """Iterate over what is remembered, whatever changes meanwhile."""
         yield from self.seeds
-        for external_id, client_id in items_of(self._ids):
-            yield KnownName(self._hash_name(external_id), client_id)
+        for external_id, kept in items_of(self._kept):
+            yield KnownName(self._hash_name(external_id), kept.client_id)
 
-    def forget_all(self) -> None:
-        """Ask again on next use; for when notices may have been missed."""
+    def lost(self) -> None:
+        """Closings may go unheard from now on: nobody is remembered for long."""
+        self._hearing.lost()
+
+    def hears(self) -> None:
+        """All closings are heard from now on; everybody is asked about on next use."""
+        self._hearing.hears()
         self._forgotten += 1
-        self._ids.clear()
         for heard in self._subscribers:
             heard(None)

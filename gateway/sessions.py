@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 from cachetools import LRUCache, TTLCache
 
-from billing.entitlements.memory import DEAF_S
 from billing.entitlements.rest import Rest
 from billing.errors import UnavailableError
 from billing.ports import Clock
@@ -22,6 +21,7 @@ from billing.storage import clients, sessions
 from billing.storage.pool import Database
 from billing.storage.sessions import LiveSession
 from checkout_pages.ports import Visitor
+from gateway.hearing import Hearing
 from gateway.last_known.records import KnownSession
 from gateway.last_known.seeds import Seeds, items_of
 from proxy.ports import Heard, SessionsUnavailableError
@@ -67,8 +67,7 @@ class SessionStore:
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
         self._rest = Rest(monotonic)
         self._forgotten = 0
-        self._gaps = 0
-        self._deaf_since_s: float | None = None
+        self._hearing = Hearing(monotonic)
         self.seeds: Seeds[KnownSession] = Seeds(wall)
         self._subscribers: list[Heard] = []
 
@@ -175,15 +174,13 @@ class SessionStore:
             heard(token_hash_hex)
 
     def lost(self) -> None:
-        """Ends may go unheard from now on: nobody is remembered for long (`invalidation.Ears`)."""
-        if self._deaf_since_s is None:
-            self._deaf_since_s = self._monotonic()
+        """Sign-outs may go unheard from now on: nobody is remembered for long."""
+        self._hearing.lost()
 
     def hears(self) -> None:
-        """All ends are heard from now on; who may have ended meanwhile is looked up on next use."""
-        self._deaf_since_s = None
+        """All sign-outs are heard from now on; everybody is looked up on next use."""
+        self._hearing.hears()
         self._forgotten += 1
-        self._gaps += 1
         for heard in self._subscribers:
             heard(None)
 
@@ -206,13 +203,9 @@ class SessionStore:
             kept = self._kept[token_hash]
         except KeyError:
             return None
-        now_s = self._monotonic()
-        if kept.gaps != self._gaps or now_s - kept.read_s >= _FRESH_S:
+        if self._monotonic() - kept.read_s >= _FRESH_S:
             return None
-        deaf_since_s = self._deaf_since_s
-        if deaf_since_s is not None and now_s - max(kept.read_s, deaf_since_s) > DEAF_S:
-            return None
-        return kept.session
+        return kept.session if self._hearing.covers(kept.gaps, kept.read_s) else None
 
     async def _look_up(self, token_hash: bytes) -> LiveSession | None:
         fresh = self._recall(token_hash)
@@ -242,7 +235,7 @@ class SessionStore:
             self._absent[token_hash] = True
         elif forgotten == self._forgotten:
             # Ended while we asked, it would be taken as live once more.
-            self._kept[token_hash] = _Kept(found, self._gaps, self._monotonic())
+            self._kept[token_hash] = _Kept(found, self._hearing.gaps, self._monotonic())
         return found
 
     def _find_last_known(self, token_hash: bytes) -> LiveSession | None:

@@ -81,12 +81,13 @@ class _Caches:
         """Changes may go unheard from now on."""
         self._stores.reader.lost()
         self._stores.sessions.lost()
+        self._stores.clients.lost()
 
     def hears(self, missed: Missed) -> None:
         """All changes are heard from now on; of sessions and clients nobody can say which."""
         self._stores.reader.hears(missed)
         self._stores.sessions.hears()
-        self._stores.clients.forget_all()
+        self._stores.clients.hears()
         if self._wake is not None:
             self._wake()
 
