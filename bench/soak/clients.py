@@ -25,8 +25,7 @@ _SLACK_S: Final = 1.0
 _PAUSE_S: Final = (0.0, 0.08)
 _STAY_S: Final = (1.0, 20.0)
 _LIMIT_S: Final = 10.0
-_PAYMENT_NEEDED: Final = 4402
-_GONE: Final = frozenset({1001, 1006, 1011})
+_CLOSED: Final = {4402: Answer.ENDED, 1013: Answer.UNAVAILABLE}
 
 _ANSWERS: Final = {
     200: Answer.ALLOWED,
@@ -74,6 +73,11 @@ async def open_app() -> AsyncIterator[str]:
         yield str(site.name)
     finally:
         await runner.cleanup()
+
+
+def told_by(close_code: int) -> Answer:
+    """Return what a WebSocket's close tells; nobody signs out here, and no app ever closes one."""
+    return _CLOSED.get(close_code, Answer.BROKEN)
 
 
 @dataclass(slots=True)
@@ -142,10 +146,8 @@ class Visits:
                     self._note_tick(client, "socket")
                     continue
                 code = socket.close_code or 1006
-                if code == _PAYMENT_NEEDED:
-                    self._note_ended(client, f"socket {code} {message.extra}")
-                elif code in _GONE:
-                    self._note(client, time.time() - _SLACK_S, Answer.BROKEN, f"socket {code}")
+                how = f"socket {code} {message.extra or ''}".strip()
+                self._note(client, time.time() - _SLACK_S, told_by(code), how)
                 return
 
     async def _listen(self, session: aiohttp.ClientSession, client: int, until_s: float) -> None:
@@ -158,16 +160,13 @@ class Visits:
             while time.time() < until_s:
                 line = await response.content.readline()
                 if not line:
-                    self._note_ended(client, "stream ended")
+                    # For want of payment or by a bar, one of which must hold.
+                    self._note(client, time.time() - _SLACK_S, Answer.ENDED, "stream ended")
                     return
                 self._note_tick(client, "stream")
 
     def _note_tick(self, client: int, how: str) -> None:
         self._note(client, time.time() - _SLACK_S, Answer.ALLOWED, how)
-
-    def _note_ended(self, client: int, how: str) -> None:
-        """Note that a stream was ended: for want of payment or by a bar, one of which must hold."""
-        self._note(client, time.time() - _SLACK_S, Answer.ENDED, how)
 
     def _note(self, client: int, begun_s: float, answer: Answer, how: str) -> None:
         self.seen.append(Seen(client, begun_s, time.time(), answer, how))

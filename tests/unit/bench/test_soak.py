@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from bench.result import Machine, Section
+from bench.soak.clients import told_by
 from bench.soak.growth import Sample, grown, more_tasks
 from bench.soak.plot import draw
 from bench.soak.result import SoakResult, broken_of, memory_of, timeline_of
@@ -83,3 +86,15 @@ def test_the_picture_shows_every_second_trouble_and_process() -> None:
     assert rectangles.count("trouble") == 1
     assert len(list(picture.iter(f"{_SVG}polyline"))) == 1
     assert "Valkey <hangs>" in [each.text for each in picture.iter(f"{_SVG}text")]
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        (4402, Answer.ENDED),
+        (1013, Answer.UNAVAILABLE),
+        *((code, Answer.BROKEN) for code in (1000, 1001, 1006, 1011, 4401)),
+    ],
+)
+def test_no_way_in_which_a_socket_is_closed_goes_unjudged(code: int, answer: Answer) -> None:
+    assert told_by(code) is answer
