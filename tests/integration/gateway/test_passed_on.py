@@ -112,3 +112,26 @@ async def test_what_somebody_else_says_there_is_not_heard(two: Two, servers: Ser
 
     await until(is_dropped)
     assert two.deaf.reader.find_last_known(ann) is not None
+
+
+async def test_who_hears_nothing_of_postgres_asks_again_within_seconds(two: Two) -> None:
+    deaf = two.deaf
+    token = await two.hearing.sessions.sign_in("demo:ann")
+    visitor = await deaf.sessions.find(token)
+    client_id = await deaf.clients.admit("idp:bea")
+    assert visitor is not None
+    assert client_id is not None
+    await deaf.reader.read(client_id)
+
+    async def is_nothing_left() -> bool:
+        remembered = (
+            deaf.sessions.recall(token, HOST),
+            deaf.clients.recall("idp:bea"),
+            deaf.reader.find(client_id),
+        )
+        return remembered == (None, None, None)
+
+    assert not await is_nothing_left()
+    async with asyncio.timeout(10):
+        await until(is_nothing_left)
+    assert await deaf.clients.admit("idp:bea") == client_id
