@@ -130,7 +130,7 @@ def page_settings_of(config: Config, proxy: ProxySettings, demo: DemoMode | None
 
 
 def signing_key_of(config: Config) -> bytes:
-    """Return the key that signs return targets and forms."""
+    """Return the key that signs return targets and forms, and of which those of caches are made."""
     return config.secrets.signing_key.get_secret_value().encode()
 
 

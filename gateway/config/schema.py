@@ -80,7 +80,9 @@ class RedisConfig(Section):
 class SecretsConfig(Section):
     """Keys of the gateway itself."""
 
-    signing_key: Secret = Field(description="at least 32 characters; signs return targets, forms")
+    signing_key: Secret = Field(
+        description="at least 32 characters; signs return targets, forms, caches"
+    )
 
 
 class EncryptionConfig(Section):
