@@ -12,7 +12,7 @@ from typing import Final
 
 from policies.ending import find_end
 from policies.engine import decide
-from policies.identity import Anonymous, Client
+from policies.identity import Anonymous, Client, Identity
 from policies.model import Snapshot, Unknown
 from proxy.deadlines import NEVER
 from proxy.looks import Look, Looks
@@ -141,8 +141,12 @@ class Streams:
         if name is None:
             self._on(None, Look.WHO)
             return
-        for stream in self._by_session.get(name, ()):
-            self._news.want(stream.client.client_id, Look.WHO)
+        for stream in tuple(self._by_session.get(name, ())):
+            if len(stream.credential.cookies) == 1:
+                self._call_off(stream, Anonymous(session_ended=True))
+            else:
+                # Which of several it rests on, the store tells.
+                self._news.want(stream.client.client_id, Look.WHO)
 
     def _on(self, client_id: str | None, look: Look) -> None:
         if client_id is None:
@@ -268,9 +272,13 @@ class Streams:
             self._note_end(stream)
             return
         # Another client than the one who asked is nobody here.
-        who = Anonymous(session_ended=True) if isinstance(identity, Client) else identity
-        now = self._clock()
-        stream.call_off(decide(stream.matched.route.requirement, who, None, now))
+        self._call_off(
+            stream, Anonymous(session_ended=True) if isinstance(identity, Client) else identity
+        )
+
+    def _call_off(self, stream: Stream, who: Identity) -> None:
+        """End a stream of which it is known that this is who asks."""
+        stream.call_off(decide(stream.matched.route.requirement, who, None, self._clock()))
 
 
 def _host_of(stream: Stream) -> str:

@@ -215,6 +215,17 @@ async def test_download_to_who_signs_out_is_cut(tmp_path: Path) -> None:
     assert not told.is_whole
 
 
+async def test_download_to_who_signs_out_is_cut_though_no_store_answers(tmp_path: Path) -> None:
+    app = Saying(LONG + b"part")
+    async with begun(tmp_path, app, b"part") as (scene, _, answers):
+        scene.gate.sessions.is_down = True
+        scene.gate.sessions.sign_out(SESSION, HOST)
+        told = await answers.next()
+
+    assert not told.is_whole
+    assert [line["reason"] for line in scene.gate.logged()] == ["session_ended"]
+
+
 @pytest.mark.parametrize(
     ("then", "status"),
     [(ENDED, 402), (make_snapshot(make_grant(), make_block(), version=2), 403)],
