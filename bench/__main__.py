@@ -128,7 +128,7 @@ def _say(console: Console) -> Callable[[str], None]:
 def _result(measure: Callable[[], Awaitable[Result]], from_file: Path | None) -> Result:
     if from_file is not None:
         return _read(from_file)
-    return measured(measure)
+    return measured("bench", measure)
 
 
 def _keep(result: Result, file: Path | None) -> None:

@@ -27,12 +27,12 @@ def wide_console() -> Console:
     return console
 
 
-def measured(measure: Callable[[], Awaitable[_T]]) -> _T:
-    """Return what was measured; stopped by a signal, the command ends with 130."""
+def measured(name: str, measure: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what was measured; stopped by a signal, the command of the name ends with 130."""
     try:
         return asyncio.run(_until_signalled(measure))
     except asyncio.CancelledError:
-        fail("stopped", 130)
+        fail(f"{name}: stopped", 130)
 
 
 async def _until_signalled(measure: Callable[[], Awaitable[_T]]) -> _T:

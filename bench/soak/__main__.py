@@ -31,7 +31,8 @@ def main(
     plan = Plan(minutes, seed if seed is not None else random.randrange(2**31))  # noqa: S311
     try:
         result = measured(
-            lambda: run(plan, lambda line: console.print(line, highlight=False, soft_wrap=True))
+            "soak",
+            lambda: run(plan, lambda line: console.print(line, highlight=False, soft_wrap=True)),
         )
         console.print(machine_line(result.machine), highlight=False, soft_wrap=True)
         print_section(console, result.section)
