@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias, cast
 
 import asyncpg
@@ -28,6 +28,8 @@ LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 # refused (28), conflicts that Postgres resolves by ending one side (40), resources (53), a
 # statement cut short or a server going down (57), the system below (58), and Postgres itself (XX).
 _TRANSIENT = ("08", "25006", "28", "40", "53", "57", "58", "XX")
+
+_ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class KeyedConnection(asyncpg.Connection):
@@ -70,6 +72,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int, ring: KeyRing) -> None:
         self._pool = pool
         self.ring = ring
+        self._returns: set[asyncio.Task[None]] = set()
         # Who holds a lock waits for a provider, and must leave connections to the others.
         self._lockers = asyncio.Semaphore(max(1, size // 2))
 
@@ -128,8 +131,19 @@ class Database:
                 keyed.doubt(is_doubtful=True)
                 yield lent
                 keyed.doubt(is_doubtful=False)
-            finally:
-                await self._pool.release(lent)
+            except BaseException:
+                # A server that hangs is told for seconds that nobody waits any more: whoever gave
+                # up because of that must not wait for it.
+                task = asyncio.create_task(self._give_back(lent), name="connection given back")
+                self._returns.add(task)
+                task.add_done_callback(self._returns.discard)
+                raise
+            await self._pool.release(lent)
+
+    async def _give_back(self, lent: Connection) -> None:
+        with suppress(OSError, TimeoutError, *_ASYNCPG_ERRORS):
+            # If it cannot be made like new, the pool drops it and makes another.
+            await self._pool.release(cast("PoolConnectionProxy[asyncpg.Record]", lent))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
