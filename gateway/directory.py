@@ -18,8 +18,6 @@ from gateway.last_known.seeds import Seeds, items_of
 from proxy.ports import Heard, SessionsUnavailableError
 
 _MAX_KEPT = 100_000
-# For one look-up; whoever is known from a file need not wait longer for a database that hangs.
-_LOOK_UP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,12 @@ class ClientDirectory:
         wall: Clock,
         hash_name: Callable[[str], bytes],
         *,
+        timeout_s: float = 2.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        # For one look-up, so that nobody waits longer for a database that hangs.
+        self._timeout_s = timeout_s
         self._monotonic = monotonic
         self._rest = Rest(monotonic)
         self._hearing = Hearing(monotonic)
@@ -76,7 +77,10 @@ class ClientDirectory:
             return last_known
         forgotten = self._forgotten
         try:
-            async with asyncio.timeout(_LOOK_UP_S), self._database.connection() as connection:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._database.connection() as connection,
+            ):
                 known = await clients.admit_client(connection, external_id)
         except (UnavailableError, TimeoutError) as error:
             self._rest.failed()

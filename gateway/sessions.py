@@ -35,8 +35,6 @@ _FRESH_S = 30.0
 _ABSENT_S = 5.0
 # What is longer is no token of ours and is not worth hashing.
 _MAX_TOKEN_CHARS = 100
-# For one look-up; whoever is known already need not wait longer for a database that hangs.
-_LOOK_UP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,15 @@ class SessionStore:
         *,
         host: str,
         ttl_s: int,
+        timeout_s: float = 2.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._wall = wall
         self._host = host
         self._ttl = timedelta(seconds=ttl_s)
+        # For one look-up, so that nobody waits longer for a database that hangs.
+        self._timeout_s = timeout_s
         self._monotonic = monotonic
         self._kept: LRUCache[bytes, _Kept] = LRUCache(_MAX_KEPT)
         self._absent: TTLCache[bytes, bool] = TTLCache(_MAX_KEPT, _ABSENT_S, timer=monotonic)
@@ -250,7 +251,7 @@ class SessionStore:
 
     async def _read(self, token_hash: bytes) -> LiveSession | None:
         try:
-            async with asyncio.timeout(_LOOK_UP_S), self._database.connection() as connection:
+            async with asyncio.timeout(self._timeout_s), self._database.connection() as connection:
                 return await sessions.find_session(connection, token_hash, self._wall())
         except TimeoutError as error:
             raise UnavailableError("Postgres did not answer in time") from error

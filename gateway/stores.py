@@ -1,7 +1,7 @@
 """Opens the truth, the caches over it, and the sessions."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -102,10 +102,16 @@ async def bring_up_to_date(database: Database) -> list[str]:
     return applied
 
 
-async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> Stores:
+async def open_stores(
+    config: Config,
+    clock: Clock,
+    stack: AsyncExitStack,
+    monotonic_s: Callable[[], float] = time.monotonic,
+) -> Stores:
     """Make ready to connect to every store; none of them need answer yet.
 
     The database counts as one that does not answer until somebody has brought it up to date.
+    `monotonic_s` is by what caches tell how old something is.
 
     Raises:
         StartError: the keys cannot be used.
@@ -129,10 +135,10 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
             signer,
             ttl_s=cache.redis_ttl_s,
             timeout_s=config.redis.timeout_s,
-            monotonic=time.monotonic,
+            monotonic=monotonic_s,
         )
-    refreshing = Refreshing(database, time.monotonic)
-    memory = MemoryStore(cache.memory_clients, cache.memory_ttl_s, time.monotonic)
+    refreshing = Refreshing(database, monotonic_s)
+    memory = MemoryStore(cache.memory_clients, cache.memory_ttl_s, monotonic_s)
     reader = EntitlementReader(
         memory,
         shared,
@@ -143,10 +149,21 @@ async def open_stores(config: Config, clock: Clock, stack: AsyncExitStack) -> St
         trust=trust,
     )
     sessions = SessionStore(
-        database, wall, host=config.public.host, ttl_s=config.identity.session_ttl_s
+        database,
+        wall,
+        host=config.public.host,
+        ttl_s=config.identity.session_ttl_s,
+        timeout_s=cache.lookup_timeout_s,
+        monotonic=monotonic_s,
     )
     keys = Keys.of(signing_key_of(config))
-    clients = ClientDirectory(database, wall, keys.hash_name)
+    clients = ClientDirectory(
+        database,
+        wall,
+        keys.hash_name,
+        timeout_s=cache.lookup_timeout_s,
+        monotonic=monotonic_s,
+    )
     return Stores(
         database, reader, sessions, clients, refreshing, shared, redis, signer, memory, keys
     )

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiohttp
 import yaml
@@ -22,6 +21,12 @@ from bench.errors import BenchError
 from bench.program import ROOT, hear_out
 from bench.site import free_port, last_words, running, temporary_folder
 from bench.trouble.link import Link, open_link
+from bench.trouble.servers import (
+    postgres_through,
+    socket_of_postgres,
+    socket_of_valkey,
+    valkey_through,
+)
 from gateway.config.load import load_config
 from gateway.demo_parts import start_sandbox
 from gateway.demo_secrets import DemoSecrets, load_or_create_secrets, placeholders
@@ -65,13 +70,13 @@ class Place:
         """Stop Postgres, which cuts all that it does, and start it anew."""
         await self.postgres.stop()
         self.database_url = await self.postgres.start()
-        self.to_postgres.server = _socket_of_postgres(self.database_url)
+        self.to_postgres.server = socket_of_postgres(self.database_url)
 
     async def restart_valkey(self) -> None:
         """Kill Valkey, and start it anew with what it had written."""
         os.kill(self.valkey.pid, signal.SIGKILL)
         await self.valkey.stop()
-        self.to_valkey.server = _socket_of_valkey(await self.valkey.start())
+        self.to_valkey.server = socket_of_valkey(await self.valkey.start())
 
     def children(self) -> list[int]:
         """Return the processes below the one that supervises, in the order of their ids."""
@@ -107,8 +112,8 @@ async def open_place(app_url: str, workers: int) -> AsyncIterator[Place]:
             raise BenchError(str(error)) from error
         try:
             async with (
-                open_link(_socket_of_postgres(database_url)) as to_postgres,
-                open_link(_socket_of_valkey(valkey_url)) as to_valkey,
+                open_link(socket_of_postgres(database_url)) as to_postgres,
+                open_link(socket_of_valkey(valkey_url)) as to_valkey,
             ):
                 port = free_port()
                 environment = {
@@ -118,8 +123,8 @@ async def open_place(app_url: str, workers: int) -> AsyncIterator[Place]:
                     "PYTHONPATH": str(ROOT),
                     "LISTEN_ADDRESS": "127.0.0.1",
                     "PORT": str(port),
-                    "DATABASE_URL": _through(to_postgres, database_url),
-                    "REDIS_URL": f"redis://127.0.0.1:{to_valkey.port}",
+                    "DATABASE_URL": postgres_through(to_postgres, database_url),
+                    "REDIS_URL": valkey_through(to_valkey),
                     "STRIPE_API_URL": str((sandbox.ready_line or {})["url"]),
                     f"{APP.upper()}_URL": app_url,
                 }
@@ -192,21 +197,6 @@ def _config_file(folder: Path) -> Path:
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     return file
-
-
-def _socket_of_postgres(url: str) -> Path:
-    query = parse_qs(urlsplit(url).query)
-    return Path(query["host"][0]) / f".s.PGSQL.{query['port'][0]}"
-
-
-def _socket_of_valkey(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path))
-
-
-def _through(link: Link, url: str) -> str:
-    parts = urlsplit(url)
-    user = parse_qs(parts.query)["user"][0]
-    return f"postgresql://{user}@127.0.0.1:{link.port}{parts.path}?sslmode=disable"
 
 
 def _is_child(pid: int) -> bool:

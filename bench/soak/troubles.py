@@ -8,8 +8,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from bench.cpu import tree_pids
 from bench.soak.payments import Payments
 from bench.soak.place import Place
 from bench.trouble.link import Link
+from bench.trouble.servers import frozen
 from bench.trouble.verdicts import Excuse, Outage
 
 _NOTHING: Final[frozenset[Excuse]] = frozenset()
@@ -78,7 +79,7 @@ async def _postgres_restarts(troubles: Troubles) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _postgres_hangs(troubles: Troubles) -> AsyncIterator[None]:
     async with troubles.payments.pausing:
-        with _stopped(*tree_pids(troubles.place.postgres.pid)):
+        with frozen(*tree_pids(troubles.place.postgres.pid)):
             yield
 
 
@@ -90,7 +91,7 @@ async def _valkey_restarts(troubles: Troubles) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _valkey_hangs(troubles: Troubles) -> AsyncIterator[None]:
-    with _stopped(troubles.place.valkey.pid):
+    with frozen(troubles.place.valkey.pid):
         yield
 
 
@@ -150,17 +151,6 @@ def _slow(
 async def _child_is_killed(troubles: Troubles) -> AsyncIterator[None]:
     os.kill(troubles.random.choice(troubles.place.children()), signal.SIGKILL)
     yield
-
-
-@contextmanager
-def _stopped(*pids: int) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _socket(link: Link) -> str:
