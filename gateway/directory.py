@@ -23,12 +23,16 @@ _MAX_KEPT = 100_000
 @dataclass(frozen=True, slots=True)
 class _Kept:
     client_id: str
+    signed_out_s: float
     gaps: int
     read_s: float
 
+    def admits(self, issued_s: float) -> bool:
+        return issued_s >= self.signed_out_s
+
 
 class ClientDirectory:
-    """Clients by external id, remembered until they are closed; a client's id never changes.
+    """Clients by external id, remembered until they end; a client's id never changes.
 
     `hash_name` is how the names of seeds were hashed.
     """
@@ -55,24 +59,25 @@ class ClientDirectory:
         self._subscribers: list[Heard] = []
 
     def subscribe(self, heard: Heard) -> None:
-        """Call `heard` with the id of each client that is closed; see `proxy.ports.Clients`."""
+        """Call `heard` with the id of each client that ends; see `proxy.ports.Clients`."""
         self._subscribers.append(heard)
 
-    def recall(self, external_id: str) -> str | None:
+    def recall(self, external_id: str, issued_s: float) -> str | None:
         """Return the client's id if it is remembered; see `proxy.ports.Clients`."""
         try:
             kept = self._kept[external_id]
         except KeyError:
             return None
-        return kept.client_id if self._hearing.covers(kept.gaps, kept.read_s) else None
+        is_good = kept.admits(issued_s) and self._hearing.covers(kept.gaps, kept.read_s)
+        return kept.client_id if is_good else None
 
-    async def admit(self, external_id: str) -> str | None:
-        """Return the client's id, or None if it was closed; see `proxy.ports.Clients`."""
-        known = self.recall(external_id)
-        if known is not None:
-            return known
+    async def admit(self, external_id: str, issued_s: float) -> str | None:
+        """Return the client's id, or None if it has ended; see `proxy.ports.Clients`."""
+        recalled = self.recall(external_id, issued_s)
+        if recalled is not None:
+            return recalled
         # Who is known waits for no database that just failed, but for one try a second.
-        last_known = self._find_last_known(external_id)
+        last_known = self._find_last_known(external_id, issued_s)
         if last_known is not None and not self._rest.is_over and not self._rest.may_try():
             return last_known
         forgotten = self._forgotten
@@ -85,7 +90,7 @@ class ClientDirectory:
         except (UnavailableError, TimeoutError) as error:
             self._rest.failed()
             # Without a database nobody is closed either, unless we have heard of it meanwhile.
-            last_known = self._find_last_known(external_id)
+            last_known = self._find_last_known(external_id, issued_s)
             if last_known is not None:
                 return last_known
             raise SessionsUnavailableError(str(error) or "Postgres is too slow") from error
@@ -96,18 +101,21 @@ class ClientDirectory:
             self._kept.pop(external_id, None)
         elif forgotten == self._forgotten:
             # Closed while we asked, it would be remembered for good.
-            self._kept[external_id] = _Kept(known, self._hearing.gaps, self._monotonic())
-        return known
+            kept = _Kept(*known, self._hearing.gaps, self._monotonic())
+            self._kept[external_id] = kept
+        if known is None or issued_s < known.signed_out_s:
+            return None
+        return known.client_id
 
-    def _find_last_known(self, external_id: str) -> str | None:
-        kept = self._kept.get(external_id)
+    def _find_last_known(self, external_id: str, issued_s: float) -> str | None:
+        kept: _Kept | None = self._kept.get(external_id)
         if kept is not None:
-            return str(kept.client_id)
+            return kept.client_id if kept.admits(issued_s) else None
         seed = self.seeds.find(self._hash_name(external_id)) if self.seeds else None
         return None if seed is None else seed.client_id
 
     async def forget(self, client_id: str) -> None:
-        """Drop a client that was closed; called with the payload of a notice."""
+        """Drop a client that was closed or signed out; called with the payload of a notice."""
         self._forgotten += 1
         self.seeds.forget_client(client_id)
         for external_id, kept in items_of(self._kept):
@@ -117,9 +125,14 @@ class ClientDirectory:
             heard(client_id)
 
     def known(self) -> Iterator[KnownName]:
-        """Iterate over what is remembered, whatever changes meanwhile."""
+        """Iterate over what is remembered, whatever changes meanwhile.
+
+        A file knows nothing of tokens: who was ever signed out everywhere is left out of it.
+        """
         yield from self.seeds
         for external_id, kept in items_of(self._kept):
+            if kept.signed_out_s:
+                continue
             yield KnownName(self._hash_name(external_id), kept.client_id)
 
     def lost(self) -> None:

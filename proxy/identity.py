@@ -43,7 +43,7 @@ class Identifier:
         verified = last if last and self._tokens.holds(last) else self._verify(credential, bearer)
         if isinstance(verified, BadCredential):
             return verified
-        known = self._clients.recall(verified.external_id)
+        known = self._clients.recall(verified.external_id, verified.issued_s)
         return None if known is None else Client(known, "token")
 
     def sessions_of(self, credential: Credential) -> tuple[str, ...]:
@@ -73,9 +73,11 @@ class Identifier:
             verified = self._verify(credential, bearer)
             if isinstance(verified, BadCredential):
                 return verified
-            client_id = await self._clients.admit(verified.external_id)
+            client_id = await self._clients.admit(verified.external_id, verified.issued_s)
             if client_id is None:
-                return BadCredential("the client was closed")
+                return BadCredential(
+                    "the client was closed, or signed out since the token was issued"
+                )
             return Client(client_id, "token")
         for cookie in credential.cookies:
             found = await self._sessions.find_client(cookie, host)

@@ -95,15 +95,18 @@ class Clients(Protocol):
     """Clients by the name under which an issuer of tokens knows them."""
 
     def subscribe(self, heard: Heard) -> None:
-        """Call `heard` with a client from now on whenever one was closed."""
+        """Call `heard` with a client from now on whenever one was closed, or signed out."""
         ...
 
-    def recall(self, external_id: str) -> str | None:
-        """Return the id of a client that is remembered, without waiting."""
+    def recall(self, external_id: str, issued_s: float) -> str | None:
+        """Return the id of a client that is remembered, without waiting; see `admit`."""
         ...
 
-    async def admit(self, external_id: str) -> str | None:
-        """Return the id of the client, who is new if never seen before; None if it was closed.
+    async def admit(self, external_id: str, issued_s: float) -> str | None:
+        """Return the id of the client, who is new if never seen before.
+
+        None if the client was closed, or was signed out everywhere after its token was issued,
+        at `issued_s` in seconds since 1970.
 
         Raises:
             SessionsUnavailableError: the store did not answer.

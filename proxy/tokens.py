@@ -23,11 +23,13 @@ _MAX_SUBJECT_CHARS = 200
 class Verified:
     """A token that is good; `external_id` is its subject at the issuer.
 
-    From `until_s` on, in seconds since 1970, it has to be verified anew.
+    From `until_s` on, in seconds since 1970, it has to be verified anew. `issued_s` is 0 if it
+    does not say when it was issued.
     """
 
     external_id: str
     until_s: float
+    issued_s: float = 0.0
 
 
 class TokenVerifier:
@@ -78,6 +80,10 @@ class TokenVerifier:
         subject = claims["sub"]
         if not 0 < len(subject) <= _MAX_SUBJECT_CHARS or not subject.isprintable():
             return BadCredential("token's subject is not a client's name")
-        verified = Verified(subject, min(float(claims["exp"]), self._wall_s() + _KEPT_S))
+        verified = Verified(
+            subject,
+            min(float(claims["exp"]), self._wall_s() + _KEPT_S),
+            float(claims.get("iat", 0.0)),
+        )
         self._verified[key] = verified
         return verified

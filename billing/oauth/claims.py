@@ -77,6 +77,15 @@ def check_times(claims: Claims, now: datetime) -> float:
     return until_s
 
 
+def issued_in(claims: Claims) -> float:
+    """Return when the token was issued, in seconds since 1970; 0 if it does not say.
+
+    Raises:
+        UnbelievableError: what stands there is no instant.
+    """
+    return _seconds(claims, "iat") or 0.0
+
+
 def role_in(claims: Claims, name: str) -> Role:
     """Return the role that stands under this name.
 

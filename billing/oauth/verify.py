@@ -16,6 +16,7 @@ from billing.oauth.claims import (
     Claims,
     UnbelievableError,
     check_times,
+    issued_in,
     role_in,
     scopes_in,
     text_in,
@@ -55,6 +56,7 @@ class _Verified:
 
     caller: Caller
     until_s: float
+    issued_s: float
     credential_id: str | None = None
 
 
@@ -101,8 +103,10 @@ class TokenReader:
         credential_id, client_id = found.credential_id, found.caller.client_id
         if credential_id is not None and not await self._standing.is_credential_live(credential_id):
             raise InvalidTokenError("the token's credential is disabled")
-        if client_id is not None and not await self._standing.is_client_open(client_id):
-            raise InvalidTokenError("the token's client is closed, or unknown")
+        if client_id is not None and not await self._standing.may_speak_for(
+            client_id, found.issued_s
+        ):
+            raise InvalidTokenError("the token's client is closed, unknown, or signed out since")
 
     async def _verify(self, token: str) -> _Verified:
         try:
@@ -140,7 +144,9 @@ class TokenReader:
             actor=subject if is_operators else f"credential:{credential_id}",
             token_id=text_in(claims, "jti"),
         )
-        return _Verified(caller, until_s, None if is_operators else credential_id)
+        return _Verified(
+            caller, until_s, issued_in(claims), None if is_operators else credential_id
+        )
 
     async def _verify_other(self, token: str, header: Claims, other: ExternalIssuer) -> _Verified:
         _check_type(header, _TYPES)
@@ -152,26 +158,27 @@ class TokenReader:
         caller = Caller(
             role, scopes_in(claims), None, None, subject, f"external:{subject}", token_id
         )
+        issued_s = issued_in(claims)
         if role is Role.ADMIN:
-            return _Verified(caller, until_s)
+            return _Verified(caller, until_s, issued_s)
         if role is Role.APP:
             return _Verified(
-                replace(caller, app_id=text_in(claims, other.app_claim or "")), until_s
+                replace(caller, app_id=text_in(claims, other.app_claim or "")), until_s, issued_s
             )
         async with self._database.connection() as connection:
-            client_id = await admit_client(connection, subject)
-        if client_id is None:
-            raise InvalidTokenError("the token's client is closed")
+            admitted = await admit_client(connection, subject)
+        if admitted is None or issued_s < admitted.signed_out_s:
+            raise InvalidTokenError("the token's client is closed, or signed out since")
         # Issuers of people's tokens seldom know our scopes; a person may then do what clients may.
         scopes = caller.scopes or SCOPES_OF[Role.CLIENT]
         caller = replace(
             caller,
             scopes=scopes,
-            client_id=client_id,
-            name=client_id,
-            actor=f"client:{client_id}",
+            client_id=admitted.client_id,
+            name=admitted.client_id,
+            actor=f"client:{admitted.client_id}",
         )
-        return _Verified(caller, until_s)
+        return _Verified(caller, until_s, issued_s)
 
 
 def _check_type(header: Claims, types: frozenset[str]) -> None:

@@ -15,15 +15,20 @@ async def is_credential_live(connection: Connection, credential_id: str) -> bool
     return found is True
 
 
-async def is_client_open(connection: Connection, client_id: str) -> bool:
-    """Tell whether there is such a client, not closed."""
+async def find_sign_out(connection: Connection, client_id: str) -> float | None:
+    """Return when the client was signed out everywhere, in seconds since 1970, or 0 for never.
+
+    None is no such client, or a closed one.
+    """
     known = parse_id(client_id)
     if known is None:
-        return False
-    found = await connection.fetchval(
-        "select true from clients where id = $1 and status = 'active'", known
+        return None
+    found: float | None = await connection.fetchval(
+        "select coalesce(extract(epoch from signed_out_at), 0)::float8 from clients"
+        " where id = $1 and status = 'active'",
+        known,
     )
-    return found is True
+    return found
 
 
 async def find_open_client(connection: Connection, id_or_external_id: str) -> str | None:

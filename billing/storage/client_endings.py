@@ -1,4 +1,4 @@
-"""How a client ends: closed, and erased.
+"""How a client ends: signed out everywhere, closed, and erased.
 
 An erased client stays as a row without a person, since what was paid has to be accounted for.
 """
@@ -19,7 +19,7 @@ from billing.storage.sessions import revoke_sessions_of
 from policies.model import SubscriptionStatus
 
 CHANNEL: Final = "tollway_client"
-"""Notices of clients that were closed; the payload is the client's id."""
+"""Notices of clients that were closed or signed out; the payload is the client's id."""
 
 
 async def close_client(
@@ -33,6 +33,27 @@ async def close_client(
     if await _close(connection, client_id, now):
         await write_audit(connection, "client.closed", client_id, cause)
     return await get_client(connection, client_id)
+
+
+async def sign_out_client(
+    connection: Connection, client_id: str, cause: Cause, now: datetime
+) -> Client:
+    """End the client's sessions, and refuse every token that was issued until now.
+
+    Raises:
+        NoSuchClientError: there is none of this id.
+    """
+    client = await get_client(connection, client_id)
+    await connection.execute(
+        # By no clock that runs ahead in a demo: issuers' clocks do not.
+        "update clients set signed_out_at = greatest(signed_out_at, clock_timestamp())"
+        " where id = $1",
+        known_id(client_id),
+    )
+    await revoke_sessions_of(connection, client_id, now)
+    await connection.execute("select pg_notify($1, $2)", CHANNEL, client_id)
+    await write_audit(connection, "client.signed_out", client_id, cause)
+    return client
 
 
 async def erase_client(

@@ -1,6 +1,7 @@
 """Clients, and the customers under which providers know them."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from billing.storage.ids import parse_id
 from billing.storage.pool import Connection
@@ -21,13 +22,22 @@ async def get_or_create_client(connection: Connection, external_id: str) -> str:
     return str(found)
 
 
-async def admit_client(connection: Connection, external_id: str) -> str | None:
-    """Return the id of the client, who is new if never seen before; None if it was closed."""
+class Admitted(NamedTuple):
+    """An open client. Tokens issued before `signed_out_s`, in seconds since 1970, are refused."""
+
+    client_id: str
+    signed_out_s: float
+
+
+async def admit_client(connection: Connection, external_id: str) -> Admitted | None:
+    """Return the client, who is new if never seen before; None if it was closed."""
     client_id = await get_or_create_client(connection, external_id)
-    found: str | None = await connection.fetchval(
-        "select id::text from clients where id = $1::text::uuid and status = 'active'", client_id
+    row = await connection.fetchrow(
+        "select id::text, coalesce(extract(epoch from signed_out_at), 0)::float8 from clients"
+        " where id = $1::text::uuid and status = 'active'",
+        client_id,
     )
-    return found
+    return Admitted(*row) if row else None
 
 
 async def find_external_id(connection: Connection, client_id: str) -> str | None:

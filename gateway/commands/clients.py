@@ -12,7 +12,7 @@ from rich.table import Table
 
 from billing.errors import NoSuchClientError
 from billing.model import Cause, Source
-from billing.storage.client_endings import close_client, erase_client
+from billing.storage.client_endings import close_client, erase_client, sign_out_client
 from billing.storage.client_overview import Overview, find_clients, get_overview
 from billing.storage.client_records import (
     Client,
@@ -115,6 +115,19 @@ def close(
     """Let a client in nowhere any more; its subscriptions are not canceled."""
     _end(config, data, who, close_client, "Close {}?", yes=yes)
     typer.echo("closed")
+
+
+@clients.command("sign-out")
+def sign_out(
+    who: Who,
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+    *,
+    yes: YesOption = False,
+) -> None:
+    """End a client's sessions, and refuse every token that was issued until now."""
+    _end(config, data, who, sign_out_client, "Sign {} out everywhere?", yes=yes)
+    typer.echo("signed out")
 
 
 @clients.command("erase")

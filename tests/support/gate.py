@@ -123,11 +123,14 @@ class MemoryClients:
     def subscribe(self, heard: Heard) -> None:
         self._sessions.closing.append(heard)
 
-    def recall(self, external_id: str) -> str | None:
-        return None if self._sessions.is_down else self._sessions.clients.get(external_id)
+    def recall(self, external_id: str, issued_s: float) -> str | None:
+        if self._sessions.is_down or issued_s < self._sessions.signed_out_s:
+            return None
+        return self._sessions.clients.get(external_id)
 
-    async def admit(self, external_id: str) -> str | None:
-        return await self._sessions.admit(external_id)
+    async def admit(self, external_id: str, issued_s: float) -> str | None:
+        found = await self._sessions.admit(external_id)
+        return found if issued_s >= self._sessions.signed_out_s else None
 
 
 class MemorySessions:
@@ -140,6 +143,7 @@ class MemorySessions:
         self.live: dict[tuple[str, str], str] = {}
         self.clients: dict[str, str] = {}
         self.closed: set[str] = set()
+        self.signed_out_s = 0.0
         self.is_down = False
         self.ends: dict[str, datetime] = {}
         self.ending: list[Heard] = []

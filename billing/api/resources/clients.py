@@ -15,7 +15,7 @@ from billing.api.resources.aims import path_client
 from billing.errors import NotFoundError, NotYoursError
 from billing.ports import Clock
 from billing.storage import client_records
-from billing.storage.client_endings import erase_client
+from billing.storage.client_endings import erase_client, sign_out_client
 from billing.storage.client_records import Client
 from billing.storage.pool import Database
 from policies.permission import Role
@@ -66,6 +66,7 @@ class ClientCalls:
             "list_clients": Binding(self._aim_at_list, self._list),
             "get_client": Binding(path_client, self._get),
             "change_client": Binding(path_client, self._change),
+            "sign_out_client": Binding(path_client, self._sign_out),
             "erase_client": Binding(path_client, self._erase),
             "open_portal": Binding(path_client, self._open_portal),
         }
@@ -141,6 +142,12 @@ class ClientCalls:
         changes = call.told(models.ChangedClient).model_dump(exclude_unset=True)
         async with self._database.transaction() as connection:
             client = await client_records.update_client(connection, client_id, call.cause, changes)
+        return Answer(_told(client))
+
+    async def _sign_out(self, call: Call) -> Answer:
+        client_id = call.path["client_id"]
+        async with self._database.transaction() as connection:
+            client = await sign_out_client(connection, client_id, call.cause, self._clock())
         return Answer(_told(client))
 
     async def _erase(self, call: Call) -> Answer:

@@ -60,6 +60,19 @@ OPERATIONS = (
         answer_example=examples.CLIENT | {"name": "Ann B. Example"},
     ),
     Operation(
+        id="sign_out_client",
+        method="POST",
+        path="/clients/{client_id}/sign-out",
+        tag="clients",
+        summary="Sign a client out everywhere",
+        description="Its sessions end, at once and in every process, and every token that was"
+        " issued until now is refused, whoever issued it: for a stolen one. What is open ends too.",
+        action="clients:write",
+        answer=clients.Client,
+        problems=(problems.NO_SUCH_THING,),
+        answer_example=examples.CLIENT,
+    ),
+    Operation(
         id="erase_client",
         method="DELETE",
         path="/clients/{client_id}",

@@ -274,7 +274,7 @@ async def test_who_comes_again_after_being_erased_is_somebody_new(
         again = await admit_client(connection, "idp:ann")
 
     assert again is not None
-    assert again != made.id
+    assert again.client_id != made.id
 
 
 async def test_closing_and_erasing_twice_is_done_and_told_once(

@@ -1,6 +1,7 @@
 """Postgres hangs or is lost again: nobody waits longer than agreed, who is known stays known."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -74,25 +75,25 @@ async def test_connection_that_was_given_up_is_lent_again_in_the_end(
 async def test_client_with_a_token_stays_known_after_a_gap_while_nobody_can_be_asked(
     directory: ClientDirectory, link: Link
 ) -> None:
-    known = await directory.admit("idp:bea")
+    known = await directory.admit("idp:bea", math.inf)
     directory.lost()
     directory.hears()
     await link.cut()
 
-    assert directory.recall("idp:bea") is None
-    assert await directory.admit("idp:bea") == known
+    assert directory.recall("idp:bea", math.inf) is None
+    assert await directory.admit("idp:bea", math.inf) == known
     assert [name.client_id for name in directory.known()] == [known]
 
 
 async def test_client_with_a_token_waits_no_longer_than_agreed_and_the_next_not_at_all(
     directory: ClientDirectory, link: Link
 ) -> None:
-    known = await directory.admit("idp:bea")
+    known = await directory.admit("idp:bea", math.inf)
     directory.lost()
     directory.hears()
     link.silence()
 
     async with asyncio.timeout(IN_TIME_S):
-        assert await directory.admit("idp:bea") == known
+        assert await directory.admit("idp:bea", math.inf) == known
     async with asyncio.timeout(TIMEOUT_S / 2):
-        assert await directory.admit("idp:bea") == known
+        assert await directory.admit("idp:bea", math.inf) == known

@@ -1,6 +1,7 @@
 """What a start takes over of the files that it finds, and what it leaves alone."""
 
 import asyncio
+import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -87,7 +88,7 @@ async def test_client_is_known_by_session_and_name_and_never_as_fresh(
     assert (known.version, known.grants[0].until_at) == (3, clock() + LEASE)
     assert after.memory.find_fresh(CLIENT) is None
     assert [s.token_hash for s in after.sessions.known()] == [TOKEN_HASH]
-    assert await after.clients.admit("ann") == CLIENT
+    assert await after.clients.admit("ann", math.inf) == CLIENT
 
 
 @pytest.mark.parametrize("order", [(3, 4), (4, 3)])

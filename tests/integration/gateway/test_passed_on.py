@@ -1,6 +1,7 @@
 """Who has lost Postgres' notices hears of changes from the others, through Redis."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -118,7 +119,7 @@ async def test_who_hears_nothing_of_postgres_asks_again_within_seconds(two: Two)
     deaf = two.deaf
     token = await two.hearing.sessions.sign_in("demo:ann")
     visitor = await deaf.sessions.find(token)
-    client_id = await deaf.clients.admit("idp:bea")
+    client_id = await deaf.clients.admit("idp:bea", math.inf)
     assert visitor is not None
     assert client_id is not None
     await deaf.reader.read(client_id)
@@ -126,7 +127,7 @@ async def test_who_hears_nothing_of_postgres_asks_again_within_seconds(two: Two)
     async def is_nothing_left() -> bool:
         remembered = (
             deaf.sessions.recall(token, HOST),
-            deaf.clients.recall("idp:bea"),
+            deaf.clients.recall("idp:bea", math.inf),
             deaf.reader.find(client_id),
         )
         return remembered == (None, None, None)
@@ -134,4 +135,4 @@ async def test_who_hears_nothing_of_postgres_asks_again_within_seconds(two: Two)
     assert not await is_nothing_left()
     async with asyncio.timeout(10):
         await until(is_nothing_left)
-    assert await deaf.clients.admit("idp:bea") == client_id
+    assert await deaf.clients.admit("idp:bea", math.inf) == client_id

@@ -1,6 +1,8 @@
 """Sessions and tickets on a real database: on one host, once, and over when they end."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,7 +13,7 @@ import pytest
 
 from billing.errors import UnavailableError
 from billing.model import Cause, Source
-from billing.storage.client_endings import close_client
+from billing.storage.client_endings import close_client, sign_out_client
 from billing.storage.pool import Database
 from billing.storage.sessions import use_ticket
 from gateway.directory import ClientDirectory
@@ -315,34 +317,75 @@ async def test_client_of_a_token_is_made_once_by_two_at_once(
 ) -> None:
     directories = [directory_of(database, clock) for _ in range(2)]
 
-    found = await asyncio.gather(*(d.admit("idp:bea") for d in directories for _ in range(3)))
+    found = await asyncio.gather(
+        *(d.admit("idp:bea", math.inf) for d in directories for _ in range(3))
+    )
 
     assert len(set(found)) == 1
 
 
 async def test_directory_that_cannot_ask_says_so(database: Database, clock: FakeClock) -> None:
     directory = directory_of(database, clock)
-    known = await directory.admit("idp:bea")
+    known = await directory.admit("idp:bea", math.inf)
     await database.close()
 
-    assert await directory.admit("idp:bea") == known
+    assert await directory.admit("idp:bea", math.inf) == known
     with pytest.raises(SessionsUnavailableError):
-        await directory.admit("idp:cid")
+        await directory.admit("idp:cid", math.inf)
 
 
 async def test_closed_client_is_admitted_no_more_once_the_notice_has_come(
     database: Database, clock: FakeClock
 ) -> None:
     directory = directory_of(database, clock)
-    client_id = await directory.admit("idp:bea")
+    client_id = await directory.admit("idp:bea", math.inf)
     assert client_id is not None
 
     async with database.transaction() as connection:
         await close_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
     await directory.forget(client_id)
 
-    assert directory.recall("idp:bea") is None
-    assert await directory.admit("idp:bea") is None
+    assert directory.recall("idp:bea", math.inf) is None
+    assert await directory.admit("idp:bea", math.inf) is None
+
+
+async def test_signing_a_client_out_refuses_its_tokens_of_before_and_no_later_ones(
+    database: Database, clock: FakeClock
+) -> None:
+    directory, told = directory_of(database, clock), list[str | None]()
+    directory.subscribe(told.append)
+    before_s = time.time() - 1
+    client_id = await directory.admit("idp:bea", before_s)
+    assert client_id is not None
+
+    async with database.transaction() as connection:
+        await sign_out_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
+    await directory.forget(client_id)
+
+    assert told == [client_id]
+    assert await directory.admit("idp:bea", before_s) is None
+    assert directory.recall("idp:bea", before_s) is None
+    assert await directory.admit("idp:bea", time.time() + 1) == client_id
+    assert directory.recall("idp:bea", time.time() + 1) == client_id
+    await database.close()
+    assert await directory.admit("idp:bea", time.time() + 1) == client_id
+    with pytest.raises(SessionsUnavailableError):
+        await directory.admit("idp:bea", before_s)
+
+
+async def test_client_signed_out_everywhere_is_in_nowhere_by_a_cookie(
+    store: SessionStore, new_store: Callable[[], SessionStore], database: Database, clock: FakeClock
+) -> None:
+    token = await store.sign_in("demo:ann")
+    client_id = await new_store().find_client(token, OWN)
+    assert client_id is not None
+
+    async with database.transaction() as connection:
+        await sign_out_client(connection, client_id, Cause(Source.ADMIN, "operator"), clock())
+
+    assert await new_store().find_client(token, OWN) is None
+    anew = await store.sign_in("demo:ann")
+    assert await store.find_client(anew, OWN) == client_id
 
 
 async def test_closed_client_is_signed_out_everywhere(
@@ -416,12 +459,12 @@ async def test_name_of_a_file_is_known_while_nobody_can_be_asked_until_it_is_clo
     directory.seeds.put(name_hash, KnownName(name_hash, CLIENT, clock() + timedelta(hours=1)))
     await database.close()
 
-    known = await directory.admit("idp:bea")
+    known = await directory.admit("idp:bea", math.inf)
     await directory.forget(CLIENT)
 
     assert known == CLIENT
     with pytest.raises(SessionsUnavailableError):
-        await directory.admit("idp:bea")
+        await directory.admit("idp:bea", math.inf)
 
 
 async def test_after_a_look_in_vain_who_is_known_is_not_looked_up_for_a_moment(

@@ -1,5 +1,6 @@
 """Tokens of an issuer of others' making: people are clients, and a claim may say more."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -8,7 +9,7 @@ import pytest
 from billing.errors import InvalidTokenError
 from billing.model import Cause, Source
 from billing.oauth.verify import ExternalIssuer
-from billing.storage.client_endings import close_client
+from billing.storage.client_endings import close_client, sign_out_client
 from billing.storage.clients import find_external_id
 from billing.storage.pool import Database
 from policies.permission import SCOPES_OF, Role
@@ -151,6 +152,26 @@ async def test_an_issuer_cannot_speak_for_us(access: Access) -> None:
     for text in (forged, signed_by_us):
         with pytest.raises(InvalidTokenError):
             await access.reader.identify(text)
+
+
+async def test_a_client_signed_out_everywhere_needs_a_newer_token(access: Access) -> None:
+    # Who signs out goes by Postgres's clock.
+    access.clock.now = datetime.now(UTC)
+    now_s = int(access.clock.now.timestamp())
+    text = token(access, iat=now_s - 5)
+    caller = await access.reader.identify(text)
+    assert caller.client_id is not None
+    async with access.database.transaction() as connection:
+        await sign_out_client(connection, caller.client_id, OPERATOR, access.clock.now)
+
+    for old in (token(access, iat=now_s - 1, jti="another"), token(access, jti="of no time")):
+        with pytest.raises(InvalidTokenError):
+            await access.reader.identify(old)
+    access.move(seconds=10)
+    with pytest.raises(InvalidTokenError):
+        await access.reader.identify(text)
+    newer = await access.reader.identify(token(access, iat=now_s + 5, jti="newer"))
+    assert newer.client_id == caller.client_id
 
 
 async def test_a_closed_clients_token_ends_within_ten_seconds(access: Access) -> None:
