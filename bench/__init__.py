@@ -5,6 +5,8 @@ Run it as `./tollway bench proxy`, `./tollway bench webhooks`,
 
 __main__   the command line
 commands   what every command of it needs
+gateway    the environment in which a gateway of ours is started
+answering  an app that answers whatever comes, for measures of the gateway alone
 run        one run: the app, the table, and what else was chosen
 site       where it happens: a folder, cores, ports, programs with guards
 cores      which core does what

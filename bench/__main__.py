@@ -11,9 +11,10 @@ from rich.console import Console
 from bench.commands import check_platform, fail, measured, wide_console
 from bench.entitlements import run as entitlements_run
 from bench.errors import BenchError
-from bench.page import ENTITLEMENTS, PROXY, WEBHOOKS, write_chart, write_page
+from bench.page import ENTITLEMENTS, PROXY, WEBHOOKS, Part, write_chart, write_page
 from bench.program import ROOT
 from bench.report import print_result
+from bench.requests import Say
 from bench.result import Result
 from bench.run import Plan, What, run
 from bench.stacks.every import EVERY
@@ -87,16 +88,9 @@ def webhooks(
 ) -> None:
     """Measure webhooks: taken a second, applied a second, until every worker knows; memory."""
     check_platform("bench")
-    console = wide_console()
     plan = webhooks_run.QUICK if quick else webhooks_run.FULL
-    try:
-        result = _result(lambda: webhooks_run.run(plan, _say(console)), from_file)
-        print_result(console, result)
-        _keep(result, json_file)
-        if docs:
-            write_page(result, ROOT / "docs", WEBHOOKS)
-    except (BenchError, OSError) as error:
-        fail(f"bench: {error}", 1)
+    page = WEBHOOKS if docs else None
+    _tell(lambda say: webhooks_run.run(plan, say), from_file, json_file, page)
 
 
 @app.command()
@@ -109,19 +103,30 @@ def entitlements(
 ) -> None:
     """Measure the caches of entitlements: each rung, a crowd, and until every worker knows."""
     check_platform("bench")
-    console = wide_console()
     plan = entitlements_run.QUICK if quick else entitlements_run.FULL
+    page = ENTITLEMENTS if docs else None
+    _tell(lambda say: entitlements_run.run(plan, say), from_file, json_file, page)
+
+
+def _tell(
+    measure: Callable[[Say], Awaitable[Result]],
+    from_file: Path | None,
+    json_file: Path | None,
+    page: Part | None,
+) -> None:
+    """Measure, or read what was measured; print it, and write what was asked for."""
+    console = wide_console()
     try:
-        result = _result(lambda: entitlements_run.run(plan, _say(console)), from_file)
+        result = _result(lambda: measure(_say(console)), from_file)
         print_result(console, result)
         _keep(result, json_file)
-        if docs:
-            write_page(result, ROOT / "docs", ENTITLEMENTS)
+        if page is not None:
+            write_page(result, ROOT / "docs", page)
     except (BenchError, OSError) as error:
         fail(f"bench: {error}", 1)
 
 
-def _say(console: Console) -> Callable[[str], None]:
+def _say(console: Console) -> Say:
     return lambda line: console.print(line, highlight=False, soft_wrap=True)
 
 

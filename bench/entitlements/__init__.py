@@ -4,7 +4,6 @@ run        one run of all sections
 shop       what runs: Postgres, Valkey, and a configuration that leads to them
 spread     from a commit until each of four workers acts on it
 reads      how often Postgres was asked
-answering  the app behind the workers
 
 What each rung costs, a process of its own tells (`bench/programs/ladder.py`, `remembered.py`).
 """

@@ -9,9 +9,9 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import Final
 
+from bench.answering import open_app
 from bench.cores import choose_cores, raise_file_limit
 from bench.entitlements import spread
-from bench.entitlements.answering import open_app
 from bench.entitlements.shop import Shop, add_paid, open_shop
 from bench.machine import machine_facts
 from bench.program import run_program

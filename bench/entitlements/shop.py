@@ -1,7 +1,6 @@
 """What runs while entitlements are measured: Postgres, Valkey, and who has paid."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from bench.errors import BenchError
+from bench.gateway import gateway_environment
 from bench.program import ROOT
 from bench.site import free_port, temporary_folder
 from billing.derive import GrantFact
@@ -19,7 +19,7 @@ from billing.storage.grants import bump_version, save_grants
 from billing.storage.pool import Database
 from gateway.config.load import load_config
 from gateway.config.schema import Config
-from gateway.demo_secrets import DemoSecrets, load_or_create_secrets, placeholders
+from gateway.demo_secrets import DemoSecrets, load_or_create_secrets
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
@@ -56,19 +56,14 @@ async def open_shop(app_url: str) -> AsyncIterator[Shop]:
         valkey = EmbeddedValkey(data.valkey, data.run)
         try:
             database_url, redis_url = await asyncio.gather(postgres.start(), valkey.start())
-            environment = {
-                **os.environ,
-                **placeholders(),
+            more = {
                 **secrets.as_environment(),
-                "PYTHONPATH": str(ROOT),
-                "LISTEN_ADDRESS": "127.0.0.1",
-                "PORT": str(free_port()),
-                "DATABASE_URL": database_url,
                 "REDIS_URL": redis_url,
                 # Nobody asks a provider here; who did, would be refused at once.
                 "STRIPE_API_URL": f"http://127.0.0.1:{free_port()}",
                 f"{APP.upper()}_URL": app_url,
             }
+            environment = gateway_environment(free_port(), database_url, **more)
             file = folder / "config.yaml"
             file.write_text(yaml.safe_dump(yaml.safe_load(_CONFIG.read_text()), sort_keys=False))
             config = load_config(file, environment)

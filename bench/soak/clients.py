@@ -6,8 +6,7 @@ The app behind the gateway is here too: it answers whatever comes, and ticks on 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,12 +34,8 @@ _ANSWERS: Final = {
 }
 
 
-@asynccontextmanager
-async def open_app() -> AsyncIterator[str]:
-    """Run the app while entered; yield its URL."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text="here you are\n")
+def ticking() -> list[web.RouteDef]:
+    """Return the routes of the app that go on and on: a WebSocket, and a stream of events."""
 
     async def tell(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -61,18 +56,7 @@ async def open_app() -> AsyncIterator[str]:
                     await socket.receive(_TICK_S)
         return socket
 
-    app = web.Application()
-    app.add_routes(
-        [web.get("/stream", tell), web.get("/socket", talk), web.get("/{rest:.*}", answer)]
-    )
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield str(site.name)
-    finally:
-        await runner.cleanup()
+    return [web.get("/stream", tell), web.get("/socket", talk)]
 
 
 def told_by(close_code: int) -> Answer:

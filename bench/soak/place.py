@@ -18,6 +18,7 @@ import yaml
 
 from bench.cpu import tree_pids
 from bench.errors import BenchError
+from bench.gateway import gateway_environment
 from bench.program import ROOT, hear_out
 from bench.site import free_port, last_words, running, temporary_folder
 from bench.trouble.link import Link, open_link
@@ -116,18 +117,14 @@ async def open_place(app_url: str, workers: int) -> AsyncIterator[Place]:
                 open_link(socket_of_valkey(valkey_url)) as to_valkey,
             ):
                 port = free_port()
-                environment = {
-                    **os.environ,
-                    **placeholders(),
+                more = {
                     **secrets.as_environment(),
-                    "PYTHONPATH": str(ROOT),
-                    "LISTEN_ADDRESS": "127.0.0.1",
-                    "PORT": str(port),
-                    "DATABASE_URL": postgres_through(to_postgres, database_url),
                     "REDIS_URL": valkey_through(to_valkey),
                     "STRIPE_API_URL": str((sandbox.ready_line or {})["url"]),
                     f"{APP.upper()}_URL": app_url,
                 }
+                there = postgres_through(to_postgres, database_url)
+                environment = gateway_environment(port, there, **more)
                 async with running(
                     "tollway",
                     _command(_config_file(folder), workers),

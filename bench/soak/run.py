@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from bench.answering import open_app
 from bench.cores import choose_cores, raise_file_limit
 from bench.errors import BenchError
 from bench.machine import machine_facts
 from bench.requests import Say
 from bench.result import Figure, Section, judged
-from bench.soak.clients import Visits, open_app
+from bench.soak.clients import Visits, ticking
 from bench.soak.growth import Growth, grown, more_tasks
 from bench.soak.payments import Payments
 from bench.soak.place import Place, open_place
@@ -50,7 +51,7 @@ async def run(plan: Plan, say: Say) -> SoakResult:
     raise_file_limit()
     machine = await asyncio.to_thread(machine_facts, choose_cores())
     chance = random.Random(plan.seed)  # noqa: S311 - a seed is the point
-    async with open_app() as app_url, open_place(app_url, WORKERS) as place:
+    async with open_app(ticking()) as app_url, open_place(app_url, WORKERS) as place:
         ring = KeyRing.of([place.secrets.TOLLWAY_DATA_KEY])
         database = await Database.open(place.database_url, size=2, ring=ring, at_once=False)
         try:

@@ -5,7 +5,6 @@ written by billing's own storage, as a webhook would write it.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +18,7 @@ import jwt
 import yaml
 
 from bench.errors import BenchError
+from bench.gateway import gateway_environment
 from bench.site import Site, free_port, running, temporary_folder
 from bench.stacks.stack import Listening
 from billing.derive import GrantFact
@@ -28,7 +28,6 @@ from billing.storage.grants import bump_version, save_grants
 from billing.storage.migrate import migrate
 from billing.storage.pool import Database
 from gateway.config.load import load_config
-from gateway.demo_secrets import placeholders
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.owner import DataDir
 from gateway.embedded.postgres import EmbeddedPostgres
@@ -119,18 +118,14 @@ class Tollway:
     def _environment(self, site: Site, stores: "_Stores", port: int) -> dict[str, str]:
         upstream = f"http://127.0.0.1:{site.gated_port}"
         config = yaml.safe_load(CONFIG.read_text())
-        return {
-            **os.environ,
-            **placeholders(),
+        return gateway_environment(
+            port,
+            stores.database_url,
             # Every app leads to the one that is there, so that none is found dead.
             **{f"{app['id'].upper()}_URL": upstream for app in config["apps"]},
-            "PYTHONPATH": str(ROOT),
-            "LISTEN_ADDRESS": "127.0.0.1",
-            "PORT": str(port),
-            "DATABASE_URL": stores.database_url,
-            "REDIS_URL": stores.redis_url,
-            "TOLLWAY_TOKEN_KEY": site.token_key,
-        }
+            REDIS_URL=stores.redis_url,
+            TOLLWAY_TOKEN_KEY=site.token_key,
+        )
 
     def _config_file(self, folder: Path) -> Path:
         if not self.proxy:

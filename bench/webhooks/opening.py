@@ -7,14 +7,14 @@ them applies the event, and the other has nothing but the notice of it.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import aiohttp
 import stripe
 from aiohttp import web
 
+from bench.answering import open_app
 from bench.errors import BenchError
 from bench.result import Figure, Section, judged
 from bench.stacks.tollway import APP, make_token
@@ -40,7 +40,7 @@ async def measure_opening(shop: Shop, sandbox: Sandbox, sold: Sold, count: int) 
     """
     waited_ms: list[float] = []
     async with (
-        _app() as app_url,
+        open_app() as app_url,
         serving(shop, applies=True, app_url=app_url) as one,
         serving(shop, applies=False, app_url=app_url) as other,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALL_S)) as http,
@@ -106,23 +106,6 @@ async def _send(http: aiohttp.ClientSession, where: Serving, shop: Shop, body: s
     async with http.post(url, data=body, headers=headers) as answer:
         if answer.status != web.HTTPOk.status_code:
             raise BenchError(f"a webhook is answered {answer.status}")
-
-
-@asynccontextmanager
-async def _app() -> AsyncIterator[str]:
-    """Run an app that answers everything, while entered."""
-
-    async def answer(_request: web.BaseRequest) -> web.Response:
-        return web.Response(text="in")
-
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 def _section(waited_ms: Sequence[float]) -> Section:

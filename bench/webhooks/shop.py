@@ -19,6 +19,7 @@ import yaml
 from bench.cores import Cores
 from bench.cpu import tree_pids
 from bench.errors import BenchError
+from bench.gateway import gateway_environment
 from bench.program import ROOT
 from bench.site import free_port, running, temporary_folder
 from gateway.config.load import load_config
@@ -99,17 +100,10 @@ async def serving(
     # Each its own, by which its sockets are told apart from the other's.
     file = shop.folder / ("applies.yaml" if applies else "takes.yaml")
     file.write_text(yaml.safe_dump(document, sort_keys=False))
-    environment = {
-        **os.environ,
-        **placeholders(),
-        **shop.secrets.as_environment(),
-        "PYTHONPATH": str(ROOT),
-        "LISTEN_ADDRESS": "127.0.0.1",
-        "PORT": str(port),
-        "DATABASE_URL": shop.database_url,
-        "STRIPE_API_URL": shop.sandbox_url,
-        **({"API_URL": app_url} if app_url is not None else {}),
-    }
+    more = {**shop.secrets.as_environment(), "STRIPE_API_URL": shop.sandbox_url}
+    if app_url is not None:
+        more["API_URL"] = app_url
+    environment = gateway_environment(port, shop.database_url, **more)
     async with running(
         "tollway",
         [sys.executable, "-P", "-m", "gateway", "serve", "-c", str(file)],
